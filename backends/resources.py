@@ -78,7 +78,7 @@ class Document:
     """
 
     title: str
-    locator: Locator
+    locator: Locator | None
     read: Callable[[CancelToken], Any] = field(compare=False)
 
 

@@ -391,7 +391,7 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
     async def action_go_back(self) -> None:
         if self.current_list is not None:
             await self.current_list.go_back()
-        else:
+        elif not (self.transfers is not None and await self.transfers.close_reader()):
             await self.action_back_to_list()
 
     async def action_go_forward(self) -> None:

@@ -162,14 +162,16 @@ KEYS: tuple[Key, ...] = (
     *_movement("tree", "tree-", "Line"),
     Key("tree-back", "escape,backspace", "request('back')", "tree", "Back", "Back"),
     # Transfers
+    # With "Open" and "Mark" of the table and "Help": 55 cells, so that all of them are seen on 60.
+    Key("retry", "R", "retry", "transfers", "Retry the failed files", "Retry"),
     Key("pause", "p", "pause", "transfers", "Pause/resume", "Pause"),
-    Key("cancel-one", "x", "cancel_one", "transfers", "Cancel the file under the cursor, or the marked ones", "Cancel"),
-    Key("cancel-all", "X", "cancel_all", "transfers", "Cancel all unfinished files", "Cancel all"),
-    Key("retry", "R", "retry", "transfers", "Retry the failed files", "Retry failed"),
-    Key("next-transfer", "n", "next_transfer", "transfers", "Show the next download", "Next"),
-    Key("transfer-export", "e", "export", "transfers", "Export the list of files", "Export"),
     Key("transfer-filter", "slash", "filter", "transfers", "Filter the files as you type", "Filter"),
-    Key("transfer-back", "escape", "back", "transfers", "Back to where you were", "Back"),
+    Key("transfer-back", "escape", "back", "transfers", "Clear the filter, then the marks, then go back", "Back"),
+    Key("transfer-source", "t", "open_source", "transfers", "Open the list that has the file: its task or its build"),
+    Key("cancel-one", "x", "cancel_one", "transfers", "Cancel the file under the cursor, or the marked ones"),
+    Key("cancel-all", "X", "cancel_all", "transfers", "Cancel all unfinished files"),
+    Key("next-transfer", "n", "next_transfer", "transfers", "Show the next download"),
+    Key("transfer-export", "e", "export", "transfers", "Export the list of files"),
 )
 
 TITLES = {

@@ -178,9 +178,9 @@ _WORDS: dict[StateStyle, str] = {
     _BROKEN: "exception error errored broken infra warning unchecked incomplete backedout downstream",
     _STOPPED: "aborted cancelled canceled usercancel superseded deadline-exceeded timeout timedout",
     _AGAIN: "retry retriggered intermittent flaky rerun reassigned returned",
-    _RUNNING: "running active started investigating confirming downloading sending in-progress",
-    _PENDING: "pending triggered scheduling queued untriaged requested accepted",
-    _WAITING: "unscheduled scheduled waiting coalesced",
+    _RUNNING: "running stored active started investigating confirming downloading sending in-progress",
+    _PENDING: "pending loading triggered scheduling queued untriaged requested accepted",
+    _WAITING: "unscheduled scheduled waiting planned coalesced",
     _SKIPPED: "skipped unchanged neutral invalid wontfix expired disabled",
     _UNKNOWN: "unknown",
 }

@@ -222,6 +222,7 @@ def list_files(bucket: BucketReader, places: Sequence[BuildPlace], cancel: Cance
 def remote_file(bucket: BucketReader, info: BlobInfo) -> RemoteFile:
     """One object as a file: it goes where the bucket has it. Its URL names the version that was listed."""
     url, version = bucket.blobs.download_url(bucket.bucket, info)
+    place = route(info.name)
     return RemoteFile(
         key=f"{bucket.scope or bucket.store}/{bucket.bucket}/{info.name}",
         name=info.name,
@@ -231,6 +232,8 @@ def remote_file(bucket: BucketReader, info: BlobInfo) -> RemoteFile:
         content_type=info.content_type,
         skip="" if url else "its name is not a valid file name",
         version=version,
+        origin=" ".join(filter(None, (place.job, place.build))),
+        listed_in=bucket.locator(place.base or info.name.rpartition("/")[0] + "/"),
     )
 
 
@@ -242,6 +245,8 @@ def _unlisted_file(bucket: BucketReader, tree: FileTree) -> RemoteFile:
         parts=(bucket.bucket, *[part for part in folder.split("/") if part]),
         skip=f"its files cannot be listed: {_why_unlisted(bucket, tree)}",
         unlisted=True,
+        origin=" ".join(filter(None, (tree.place.job, tree.place.build))),
+        listed_in=bucket.locator(folder),
     )
 
 

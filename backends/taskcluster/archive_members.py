@@ -30,7 +30,7 @@ from backends.http.response import Freshness
 from backends.resources import Detail, Page, Row
 from backends.taskcluster.client import Client
 from backends.taskcluster.contents import ContentList
-from backends.taskcluster.locators import ArtifactContents
+from backends.taskcluster.locators import ArtifactContents, Task
 from backends.taskcluster.urls import artifact_url
 from backends.transfers.files import RemoteFile, default_parts
 
@@ -74,7 +74,8 @@ class ArchiveMemberList(ContentList):
         definition, _ = self.client.fetch_definition(one.task_id, cancel)
         parts = default_parts(status.taskGroupId or "", definition.metadata.name, one.task_id, run, one.name)
         key = f"{self.client.root}/{one.task_id}/{run}/{one.name}"
-        yield [RemoteFile(key=key, name=one.name, url=self.url, parts=parts)]
+        origin, task = definition.metadata.name or one.task_id, Task(one.task_id, run, self.client.root)
+        yield [RemoteFile(key=key, name=one.name, url=self.url, parts=parts, origin=origin, listed_in=task)]
 
     def detail(self, row: Row) -> Detail:
         size = row.get("size")

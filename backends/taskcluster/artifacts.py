@@ -301,6 +301,8 @@ def remote_file(root: str, row: ArtifactRow) -> RemoteFile:
         content_type=entry.contentType or "",
         skip=skip_reason(entry.storageType, row.run_state),
         expires_ms=iso_milliseconds(entry.expires),
+        origin=(row.task_name or row.task_id) + (f", run {row.run}" if row.run else ""),
+        listed_in=Task(row.task_id, row.run, root),
     )
 
 
@@ -334,4 +336,6 @@ def unlisted_file(root: str, task: ListedTask, error: AppError) -> RemoteFile:
         parts=(task.group_id, task.name or task.task_id, task.task_id, "artifacts"),
         skip=f"its artifacts cannot be listed: {error.sentence}",
         unlisted=True,
+        origin=task.name or task.task_id,
+        listed_in=Task(task.task_id, None, root),
     )

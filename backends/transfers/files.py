@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from backends.locators import Locator
+
 
 @dataclass(frozen=True)
 class RemoteFile:
@@ -21,6 +23,7 @@ class RemoteFile:
     `unlisted`: it stands for files that could not even be listed, which is a failure, unlike other skips.
     `version`: the part of `url` that selects one version of the content ("generation=123"), "" if none does; what was
     fetched from a URL without it is fetched again.
+    `origin`: what it is from, for people: the task's or the build's name. `listed_in`: the list that has it.
     """
 
     key: str
@@ -33,6 +36,8 @@ class RemoteFile:
     expires_ms: int | None = None
     version: str = ""
     unlisted: bool = False
+    origin: str = ""
+    listed_in: Locator | None = None
 
 
 def matches_globs(name: str, globs: Sequence[str]) -> bool:

@@ -185,11 +185,11 @@ def _merge_files(files: Iterable[RemoteFile]) -> list[RemoteFile]:
 def _escape_surrogates(file: RemoteFile) -> RemoteFile:
     """Escapes lone surrogates, which JSON may contain: SQLite, polars and URLs do not accept them."""
     try:
-        f"{file.key}{file.url}{file.skip}{file.content_type}".encode()
+        f"{file.key}{file.url}{file.skip}{file.content_type}{file.origin}".encode()
     except UnicodeEncodeError:
         words = {
             name: getattr(file, name).encode("utf-8", "backslashreplace").decode()
-            for name in ("key", "url", "skip", "content_type")
+            for name in ("key", "url", "skip", "content_type", "origin")
         }
         return replace(file, **words)
     return file

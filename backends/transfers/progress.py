@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,7 +16,7 @@ import polars as pl
 
 from backends.errors import AppError
 from backends.frames.schema import Column, Kind, Schema
-from backends.transfers.states import FINAL_STATES, FileTransfer, TransferState
+from backends.transfers.states import FINAL_STATES, PRESENT_STATES, FileTransfer, PlanRow, TransferState
 
 _ARRIVED = frozenset({TransferState.STORED, TransferState.VERIFIED, TransferState.UNCHECKED})
 WINDOW = 5.0  # seconds that the rate looks back
@@ -51,6 +51,8 @@ class HostWait:
 class TransferSnapshot:
     """A transfer at one moment.
 
+    `total` and `ended` count the files of the plan that were to be had; the skipped ones are in `counts` only.
+
     `bytes_done` of `bytes_known`: content of the files to fetch whose size is known; `unknown_sizes` counts the
     others. `rate`: received bytes per second, over the last seconds. `eta`: seconds, None if unknown. `problem`: what
     stopped or paused the run, e.g. a full disk. `waits`: hosts that asked for a pause; files of other hosts continue.
@@ -73,7 +75,7 @@ class TransferSnapshot:
     @property
     def ended(self) -> int:
         """Files that have ended, successfully or not."""
-        return sum(count for state, count in self.counts.items() if state in FINAL_STATES)
+        return sum(count for state, count in self.counts.items() if state in FINAL_STATES - {TransferState.SKIPPED})
 
     @property
     def failed(self) -> int:
@@ -140,9 +142,10 @@ class TransferProgress:
         eta = None if finished or paused else self._eta(known - done, rate)
         now = self._ended if self._ended is not None else time.monotonic()
         elapsed = 0.0 if self._began is None else now - self._began
+        total = sum(self.counts.values()) - self.counts[TransferState.SKIPPED]
         return TransferSnapshot(
-            dict(self.counts), sum(self.counts.values()), done, known, unknown, 0.0 if finished else rate, eta, elapsed,
-            paused, finished, problem, active, () if finished else waits,
+            dict(self.counts), total, done, known, unknown, 0.0 if finished else rate, eta, elapsed, paused, finished,
+            problem, active, () if finished else waits,
         )  # fmt: skip
 
     def _rate(self, wire: int) -> float:
@@ -183,17 +186,100 @@ TRANSFER_SCHEMA = Schema(
     key="key",
     columns=(
         Column("state", Kind.STATE, "State"),
-        Column("name", Kind.TEXT, "Name"),
-        Column("bytes", Kind.BYTES, "Done"),
+        Column("origin", Kind.TEXT, "From", keeps_end=True),
+        Column("name", Kind.TEXT, "File", keeps_end=True),
         Column("size", Kind.BYTES, "Size"),
-        Column("tries", Kind.COUNT, "Tries"),
-        Column("checked_by", Kind.TEXT, "Verified by"),
+        Column("bytes", Kind.BYTES, "Done"),
         Column("reason", Kind.TEXT, "Reason"),
-        Column("target", Kind.TEXT, "File"),
+        Column("tries", Kind.COUNT, "Tries", hidden=True),
+        Column("checked_by", Kind.TEXT, "Verified by", hidden=True),
+        Column("target", Kind.TEXT, "Path", hidden=True),
         Column("detail", Kind.TEXT, "Why", hidden=True),
         Column("key", Kind.ID, "Key", hidden=True, searched=False),
     ),
 )
+
+
+# Which files come first in a table: what went wrong, what is at work, what is to come, what is done.
+_TABLE_ORDER = (
+    TransferState.FAILED, TransferState.CANCELLED, TransferState.STORED, TransferState.RUNNING, TransferState.PLANNED,
+    TransferState.UNCHECKED, TransferState.VERIFIED, TransferState.UNCHANGED, TransferState.SKIPPED,
+)  # fmt: skip
+_REASONS = {
+    "http-401": "HTTP 401: not logged in",
+    "http-403": "HTTP 403: not public",
+    "http-404": "HTTP 404: not found",
+    "http-410": "HTTP 410: expired",
+    "http-424": "HTTP 424: never made",
+    "http-429": "HTTP 429: too many requests",
+    "disk-full": "disk full",
+    "no-inodes": "disk full",
+    "exists": "path taken",
+    "html-page": "a web page instead",
+    "symlink": "symbolic link",
+    "unreadable": "path unreadable",
+    "wrong-digest": "content differs",
+    "wrong-length": "length differs",
+}
+
+
+def describe_reason(reason: str) -> str:
+    """The short reason that a manifest records, in words: "http-403" is "HTTP 403: not public"."""
+    if reason.startswith("http-5"):
+        return f"HTTP {reason[5:]}: server error"
+    return _REASONS.get(reason) or (reason.replace("http-", "HTTP ") if " " in reason else reason.replace("-", " "))
+
+
+def order_for_table(frame: pl.DataFrame) -> pl.DataFrame:
+    """A frame in `TRANSFER_SCHEMA` as people read it: failed files first, reasons in words.
+
+    The size of a file that is there is its own, whether or not the server said it; only others have a number of bytes.
+    """
+    ranks = {str(state): rank for rank, state in enumerate(_TABLE_ORDER)}
+    reasons = {reason: describe_reason(reason) for reason in frame["reason"].unique().to_list() if reason}
+    present = pl.col("state").is_in([str(state) for state in PRESENT_STATES])
+    return frame.with_columns(
+        pl.col("reason").replace(reasons),
+        size=pl.when(present).then("bytes").otherwise("size"),
+        bytes=pl.when(~present & (pl.col("bytes") > 0)).then("bytes"),
+    ).sort(pl.col("state").replace_strict(ranks, return_dtype=pl.UInt8), maintain_order=True)
+
+
+def label_files(rows: Sequence[PlanRow]) -> list[tuple[str, str]]:
+    """(what the file is from, its name) of each row; no two are alike.
+
+    Of files that would read alike, the name is the server's full one, then what they are from has those parts of their
+    paths that differ (the ids of two retriggers of one task).
+    """
+    labels = [
+        (row.file.origin or "/".join(row.path[:-1]), row.file.name.rpartition("/")[2] or row.path[-1]) for row in rows
+    ]
+    for name_alike in (_use_full_name, _use_path_parts, _use_path):
+        alike = defaultdict(list)
+        for place, label in enumerate(labels):
+            alike[label].append(place)
+        for places in alike.values():
+            if len(places) > 1:
+                same = [rows[place] for place in places]
+                for place, label in zip(places, name_alike(labels[places[0]], same), strict=True):
+                    labels[place] = label
+    return labels
+
+
+def _use_full_name(label: tuple[str, str], rows: Sequence[PlanRow]) -> list[tuple[str, str]]:
+    origin, name = label
+    return [(origin, row.file.name or name) for row in rows]
+
+
+def _use_path_parts(label: tuple[str, str], rows: Sequence[PlanRow]) -> list[tuple[str, str]]:
+    origin, name = label
+    columns = zip(*(row.path for row in rows), strict=False)
+    differing = [place for place, parts in enumerate(columns) if len(set(parts)) > 1]
+    return [(" ".join((origin, *(row.path[place] for place in differing))), name) for row in rows]
+
+
+def _use_path(label: tuple[str, str], rows: Sequence[PlanRow]) -> list[tuple[str, str]]:
+    return [(label[0], row.target) for row in rows]
 
 
 class TransferListing:
@@ -205,10 +291,12 @@ class TransferListing:
     @functools.cached_property
     def _fixed(self) -> dict[str, pl.Series]:
         """The columns that never change: two thirds of the cost."""
+        labels = label_files([item.row for item in self._items])
         return {
             "key": pl.Series("key", [item.key for item in self._items], pl.String),
-            "name": pl.Series("name", [item.row.path[-1] for item in self._items], pl.String),
             "target": pl.Series("target", [item.row.target for item in self._items], pl.String),
+            "origin": pl.Series("origin", [origin for origin, _ in labels], pl.String),
+            "name": pl.Series("name", [name for _, name in labels], pl.String),
         }
 
     def frame(self) -> pl.DataFrame:

@@ -70,7 +70,7 @@ async def test_something_new_ends_the_way_forward_and_views_kept_for_it_are_few(
             await until(pilot, lambda: pane.depth == 2 and loaded(app))
             await pilot.press("escape")
             await until(pilot, lambda: pane.depth == 1)
-        assert len(pane.children) <= 2 + 2  # the path, the start screen, the group, the one to go forward to
+        assert len(pane.children) <= 3 + 2  # path, states, start screen, the group, the one to go forward to
 
 
 async def test_q_closes_help_tree_and_list_and_quits_only_from_the_first_list(demo: dict[str, str]) -> None:

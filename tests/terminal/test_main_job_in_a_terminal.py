@@ -56,7 +56,7 @@ def test_paste_filter_mark_measure_export_and_download(ci: dict[str, str], tmp_p
         terminal.press("f2")
         terminal.wait_for("Download finished")
         terminal.press("f6")
-        screen = terminal.wait_for(lambda text: "100%" in text and "verified" in text)
+        screen = terminal.wait_for(lambda text: re.search(r" (\d+) of \1 files? ", text) and "verified" in text)
         verified = re.search(r"(\d+) verified", screen)
         assert verified is not None
         files = [path for path in output.rglob("*") if path.is_file() and ".ciexplore" not in path.parts]

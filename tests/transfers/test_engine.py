@@ -335,7 +335,7 @@ def test_snapshot_and_frame_add_up(site: Site, runner: Runner) -> None:
         threading.Event().wait(0.001)
     shot = transfer.snapshot()
     assert (shot.bytes_done, shot.bytes_known, shot.unknown_sizes) == (WORTH_RESUMING + 1000, len(BIG) + 1000, 0)
-    assert shot.rate > 0 and shot.eta is not None and shot.total == 3 and shot.ended == 2
+    assert shot.rate > 0 and shot.eta is not None and (shot.total, shot.ended) == (2, 1)
     assert [(one.key, one.bytes, one.size) for one in shot.active] == [("/a", WORTH_RESUMING, len(BIG))]
     release.set()
     assert transfer.wait(20)

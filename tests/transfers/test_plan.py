@@ -165,3 +165,18 @@ def test_what_is_skipped_is_neither_drawn_nor_counted_and_one_is_no_plural(runne
     plan = runner.plan(remote("a", size=10), remote("b", "g", "lost.log", skip="an error artifact"))
     assert "1 file, 10 B" in plan.tree() and "lost.log" not in plan.tree()
     assert "1 skipped" in describe_plan(plan).plain
+
+
+def test_the_plan_the_tree_and_the_progress_count_the_same_files(site: Site, runner: Runner) -> None:
+    """A skipped file was counted by the progress ("538 files") and by neither the plan nor the tree ("537 files")."""
+    site.add("/a", b"a")
+    runner.run(file(site, "/a"))
+    (runner.output / "group" / "taken").write_bytes(b"not ours")
+    site.add("/b", b"b")
+    plan = runner.plan(
+        *(file(site, f"/{name}") for name in ("a", "b", "taken")), file(site, "/lost", skip="no content")
+    )
+    snapshot = runner.start(*(row.file for row in plan.rows)).snapshot()
+    counted = sum(count for action, count in plan.counts.items() if action is not PlanAction.SKIP)
+    assert counted == snapshot.total == 3
+    assert plan.tree().splitlines()[0].split("  ")[1].startswith("3 files")

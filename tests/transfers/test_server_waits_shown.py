@@ -39,6 +39,27 @@ async def test_the_transfers_pane_shows_the_wait_in_24_rows_of_80_columns(site: 
         app.transfers.cancel_everything()
 
 
+async def test_while_it_runs_back_and_help_are_offered_and_esc_clears_the_filter_first(
+    site: Site, tmp_path: Path
+) -> None:
+    site.add("/gone", b"", status(404))
+    plan = make_plan([file(site, path) for path in ("/gone", *refusing(site, "7200"))], tmp_path / "out")
+    async with running(None, size=(60, 15)) as (app, pilot):
+        await pilot.press("f6")
+        await until(pilot, lambda: app.transfers is not None and app.transfers.is_mounted)
+        app.transfers.add("files", plan)
+        await until(pilot, lambda: "Retry" in screen_text(app) and "Pause" in screen_text(app))
+        footer = screen_text(app).splitlines()[-1]
+        assert "Back" in footer and "? Help" in footer, footer
+        app.transfers.enter()
+        await pilot.press("slash", *"state:failed", "enter")
+        await until(pilot, lambda: app.transfers.table.row_count == 1)
+        await pilot.press("escape")
+        await until(pilot, lambda: app.transfers.table.row_count == FILES + 1)
+        assert app.transfers.display
+        app.transfers.cancel_everything()
+
+
 def test_a_headless_download_says_that_it_waits(
     site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.style import Style
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widgets import Static
+from textual.message import Message
+from textual.widget import Widget
 
 from backends.locators import Locator
 from backends.systems import System, accepted_forms, systems
@@ -21,16 +23,83 @@ from tui.widgets.plain import PlainVertical
 from tui.widgets.start_screen import StartBox, StartEntry, entries_of
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from backends.resources import Document, LogAddress
     from backends.session import Session
     from tui.widgets.list_view import ResourceView
     from tui.widgets.log_pane import LogPane
     from tui.widgets.reader_pane import ReaderPane
+    from tui.widgets.state_bar import StateBar
     from tui.widgets.tree import TreePane
 
     View = ResourceView | LogPane | TreePane
     Target = Locator | LogAddress | Document
 MAX_AHEAD = 10  # views kept to go forward to
+_MIN_HEIGHT = 16  # lines of the screen; with fewer the states give their line to the rows
+_BETWEEN = " › "
+
+
+class PathLine(Widget):
+    """The way to what is shown: the pane, then each list and reader. A click on a part selects it."""
+
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES = {"path-line--back", "path-line--here"}
+    DEFAULT_CSS = """
+    PathLine {
+        height: 1; padding: 0 1; background: $ci-bg; color: $ci-text;
+        & > .path-line--back { color: $ci-muted; }
+        & > .path-line--here { color: $ci-text; text-style: bold; }
+    }
+    """
+
+    class Selected(Message):
+        """A part was clicked; `depth`: how many views lie under and at it, 0 for the pane itself."""
+
+        def __init__(self, depth: int) -> None:
+            super().__init__()
+            self.depth = depth
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._parts: list[str] = []
+        self._places: list[tuple[int, int, int]] = []  # (first cell, end, depth)
+
+    def show(self, parts: list[str]) -> None:
+        """Draws these parts, the pane's name first."""
+        if self._parts != parts:
+            self._parts = parts
+            self.refresh()
+
+    def render(self) -> Text:
+        """The last part is never left out for the others: where one is matters more than the way."""
+        shown = list(enumerate(self._parts))
+        while len(shown) > 1 and self._draw(shown).cell_len > self.content_size.width:
+            del shown[1 if len(shown) > 2 else 0]
+        return self._draw(shown)
+
+    def _draw(self, shown: list[tuple[int, str]]) -> Text:
+        text, before = Text(no_wrap=True, overflow="ellipsis"), -1
+        self._places = []
+        for depth, part in shown:
+            text.append("" if before < 0 else _BETWEEN, self._style("back"))
+            if depth > before + 1:
+                text.append(f"…{_BETWEEN}", self._style("back"))
+            start, before = text.cell_len, depth
+            text.append(part, self._style("here" if depth == len(self._parts) - 1 else "back"))
+            self._places.append((start, text.cell_len, depth))
+        return text
+
+    def _style(self, name: str) -> Style:
+        return self.get_component_rich_style(f"path-line--{name}", partial=True)
+
+    def on_click(self, event: events.Click) -> None:
+        offset = event.get_content_offset(self)
+        if offset is None or event.button != 1:
+            return
+        for start, end, depth in self._places:
+            if start <= offset.x < end:
+                self.post_message(self.Selected(depth))
 
 
 class ListPane(PlainVertical):
@@ -38,9 +107,9 @@ class ListPane(PlainVertical):
 
     DEFAULT_CSS = """
     ListPane { height: 1fr; }
-    ListPane #pane-path { height: 1; padding: 0 1; text-style: bold; color: $primary; display: none;
-        text-wrap: nowrap; text-overflow: ellipsis; }
-    ListPane.-open #pane-path { display: block; }
+    ListPane PathLine, ListPane StateBar { display: none; }
+    ListPane.-open PathLine { display: block; }
+    ListPane.-states StateBar { display: block; }
     ListPane StartBox { padding: 1 2 0 2; max-width: 124; height: 1fr; }
     ListPane.-open StartBox { display: none; }
     """
@@ -52,6 +121,8 @@ class ListPane(PlainVertical):
         self._system = system
         self._stack: list[View] = []
         self._ahead: list[ResourceView | Target] = []  # where one came back from, the nearest last
+        self._counted: pl.DataFrame | None = None  # the rows whose states have been counted
+        self._counts: dict[str, int] = {}
         self._chosen: set[View] = set()  # opened by what the user typed or picked: these are remembered
 
     def compose(self) -> ComposeResult:
@@ -112,7 +183,7 @@ class ListPane(PlainVertical):
         else:
             self.remove_class("-open")
             self.query_one(StartBox).set_entries(self.entries())
-        self._draw_path()
+        self._draw_header()
         self.enter()
 
     async def go_forward(self) -> None:
@@ -132,14 +203,16 @@ class ListPane(PlainVertical):
             self.top.display = False
         view = target if isinstance(target, ResourceView) else self._view_of(target)
         self._stack.append(view)
-        if not self.query("#pane-path"):
-            await self.mount(Static("", id="pane-path"), before=0)
+        if not self.query(PathLine):
+            from tui.widgets.state_bar import StateBar
+
+            await self.mount(PathLine(id="pane-path"), StateBar(), before=0)
         self.add_class("-open")
         if view.is_mounted and isinstance(view, ResourceView):
             view.show_again()
         else:
             await self.mount(view)
-        self._draw_path()
+        self._draw_header()
         view.focus_view()
         return view
 
@@ -196,7 +269,7 @@ class ListPane(PlainVertical):
 
     def on_resource_view_titled(self, event: ResourceView.Titled) -> None:
         event.stop()
-        self._draw_path()
+        self._draw_header()
         view = event.control
         if view in self._chosen:
             self._history.add(view.locator.text(), view.title, view.locator.system, view.summary)
@@ -207,16 +280,63 @@ class ListPane(PlainVertical):
         pinned = self._history.toggle_pin(view.locator.text(), view.title, view.locator.system)
         self.app.notify("Pinned: the start screen shows it." if pinned else "Unpinned.")
 
-    def _draw_path(self) -> None:
+    # ---- the lines above the view ----------------------------------------------------------------------------
+    def _draw_header(self) -> None:
         from backends.frames.formats import safe_text
 
         titles = [safe_text(view.title, limit=60) for view in self._stack]
-        path = Text(" › ".join(titles), no_wrap=True, overflow="ellipsis")
-        while len(titles) > 1 and path.cell_len > self.app.size.width - 2:  # where one is matters more than the way
-            titles = titles[1:]
-            path = Text(" › ".join(("…", *titles)), no_wrap=True, overflow="ellipsis")
-        self.query_one("#pane-path", Static).update(path)
+        self.query_one(PathLine).show([self._system.label, *titles])
+        self._draw_states()
+
+    def on_resource_view_rows_changed(self, event: ResourceView.RowsChanged) -> None:
+        event.stop()
+        if event.control is self.top:
+            self._draw_states()
+
+    def _draw_states(self) -> None:
+        """How many rows of the list are in each state, and how many have not come yet, whatever the filter."""
+        from tui.widgets.list_view import ResourceView, StatusLine
+        from tui.widgets.state_bar import StateBar, count_states, has_known_states, state_column
+
+        view = self.top
+        table = view.table if isinstance(view, ResourceView) else None
+        column = state_column(table.schema) if table is not None else None
+        if view is None or table is None or column is None:
+            self._counted, self._counts = None, {}
+        elif table.frame is not self._counted:  # filtering and marking change nothing about it
+            self._counted, self._counts = table.frame, count_states(table.frame[column])
+        self.set_class(has_known_states(self._counts) and self.app.size.height >= _MIN_HEIGHT, "-states")
+        if view is None or table is None or not self._counts:
+            return
+        status = view.query_one(StatusLine).status
+        missing = max(0, (status.expected or 0) - table.total_count) if status.loading else 0
+        self.query_one(StateBar).show(self._counts | ({"loading": missing} if missing else {}))
+
+    @on(PathLine.Selected)
+    async def _go_back_to(self, event: PathLine.Selected) -> None:
+        event.stop()
+        while self.depth > event.depth:
+            await self.go_back()
+
+    def on_state_bar_selected(self, event: StateBar.Selected) -> None:
+        """Only the rows in that state, or all of them again."""
+        event.stop()
+        from backends.frames.filter_ast import quoted_if_needed
+        from tui.widgets.filter_line import FilterLine
+        from tui.widgets.list_view import ResourceView
+        from tui.widgets.state_bar import state_column
+
+        view = self.top
+        table = view.table if isinstance(view, ResourceView) else None
+        column = state_column(table.schema) if table is not None else None
+        if view is None or table is None or column is None or event.state == "loading":
+            return
+        text, line = f"{column}:{quoted_if_needed(event.state, value=True)}", view.query_one(FilterLine)
+        again = table.filter_text == text
+        line.clear()
+        if not again:
+            line.set_initial(text)
 
     def on_resize(self) -> None:
         if self._stack:  # without a view nothing is drawn, and drawing imports polars
-            self._draw_path()
+            self._draw_header()

@@ -105,6 +105,9 @@ class ResourceView(ArrangedView):
     class Closed(Message):
         """The user is done with the list."""
 
+    class RowsChanged(Pin):
+        """There are more or other rows, or others are shown."""
+
     class Titled(Pin):
         """The list has its title and its resolved locator now, or all of its rows."""
 
@@ -242,6 +245,7 @@ class ResourceView(ArrangedView):
             marked=table.marked_count,
             summary=self.summary,
         )
+        self.post_message(self.RowsChanged(self))
         self.query_one(FilterLine).show_hits(table.row_count, table.total_count)
         self._update_detail()
         self._update_offers()

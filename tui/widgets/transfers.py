@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.message import Message
 from textual.widgets import Static
 
 from backends.cancel import CancelToken
+from backends.downloads import ContentKind, DownloadedFile, inspect_file
 from backends.errors import AppError
-from backends.frames.formats import format_bytes, safe_text
-from backends.resources import Finished
+from backends.frames.formats import format_bytes, safe_text, state_glyph
+from backends.locators import Locator
+from backends.logs import sources
+from backends.resources import Document, Finished
 from backends.transfers.plan import TransferPlan
-from backends.transfers.progress import TRANSFER_SCHEMA, TransferSnapshot
-from backends.transfers.states import TransferState
+from backends.transfers.progress import TRANSFER_SCHEMA, TransferSnapshot, order_for_table
+from backends.transfers.states import PRESENT_STATES, TransferState
 from backends.transfers.transfer import Transfer
 from tui import crash_log
 from tui.keymap import bindings
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.plain import PlainVertical
+from tui.widgets.reader_pane import ReaderPane
+from tui.widgets.state_bar import StateBar
 from tui.widgets.table import FrameTable
 
 if TYPE_CHECKING:
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
 
 _TICK = 0.2  # seconds between two updates of the pane
 _MAX_PROBLEMS = 3  # listed of the work after a download
+_LOGS = (".log", ".log.gz", ".log.zst")  # texts that are read from their first error on
 _TABLE_EVERY = 3  # updates; the table of files follows at every third one
 _STATE_ORDER = (
     TransferState.VERIFIED,
@@ -75,14 +84,17 @@ class TransfersPane(PlainVertical):
 
     DEFAULT_CSS = """
     TransfersPane { height: 1fr; }
-    TransfersPane #transfers-head { height: auto; max-height: 8; padding: 0 1; background: $boost;
-        text-wrap: nowrap; text-overflow: ellipsis; }
+    TransfersPane #transfers-path, TransfersPane #transfers-head { height: auto; max-height: 6; padding: 0 1;
+        text-wrap: nowrap; text-overflow: ellipsis; display: none; }
     TransfersPane #transfers-empty { padding: 2 4; height: 1fr; }
-    TransfersPane FrameTable { display: none; }
-    TransfersPane #transfers-why { height: auto; max-height: 4; padding: 0 1; background: $panel; display: none; }
+    TransfersPane FrameTable, TransfersPane StateBar { display: none; }
+    TransfersPane #transfers-why { height: 2; padding: 0 1; display: none; text-wrap: nowrap; text-overflow: ellipsis; }
     TransfersPane #transfers-why.-shown { display: block; }
-    TransfersPane.-any FrameTable { display: block; }
-    TransfersPane.-any #transfers-empty { display: none; }
+    TransfersPane.-any > FrameTable, TransfersPane.-any > StateBar, TransfersPane.-any > #transfers-path,
+    TransfersPane.-any > #transfers-head { display: block; }
+    TransfersPane.-any > #transfers-empty { display: none; }
+    TransfersPane.-reading > * { display: none; }
+    TransfersPane.-reading > ReaderPane { display: block; }
     """
     BINDINGS = bindings("transfers")
     can_focus = True
@@ -93,8 +105,11 @@ class TransfersPane(PlainVertical):
         self._jobs: list[DownloadJob] = []
         self._shown = -1
         self._updates = 0
+        self._offered: tuple[bool, ...] = ()  # which actions the footer offers
 
     def compose(self) -> ComposeResult:
+        yield Static("", id="transfers-path")
+        yield StateBar()
         yield Static("", id="transfers-head")
         yield FilterLine(lambda: self.table, self.enter)
         yield Static(
@@ -120,7 +135,23 @@ class TransfersPane(PlainVertical):
         return self.query_one(FrameTable)
 
     def enter(self) -> None:
-        self.screen.set_focus(self.table if self._jobs else self)
+        if self.reader is not None:
+            self.reader.focus_view()
+        else:
+            self.screen.set_focus(self.table if self._jobs else self)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What cannot act now is not offered; over a reader none of these keys is the table's."""
+        if self.reader is not None:
+            return False
+        job = self.job
+        if action in ("pause", "cancel_one", "cancel_all"):
+            return job is not None and (job.waiting or job.running)
+        if action == "retry":
+            return job is not None and job.transfer is not None and job.transfer.snapshot().failed > 0
+        if action in ("filter", "export", "open_source"):
+            return job is not None
+        return len(self._jobs) > 1 if action == "next_transfer" else True
 
     # ---- the jobs --------------------------------------------------------------------------------------------
     def add(self, title: str, plan: TransferPlan, finish: Finish | None = None) -> None:
@@ -204,14 +235,20 @@ class TransfersPane(PlainVertical):
         shown = self.job
         if shown is None or not self.display:
             return
+        self.query_one("#transfers-path", Static).update(self._path(shown))
         self.query_one("#transfers-head", Static).update(self._head(shown))
+        self.query_one(StateBar).show(_count_states(shown))
+        offered = tuple(bool(self.check_action(action, ())) for action in ("pause", "retry"))
+        if offered != self._offered:
+            self._offered = offered
+            self.refresh_bindings()
         self._updates += 1
         if shown.transfer is not None and (self._updates % _TABLE_EVERY == 0 or shown.announced):
             self._draw_table(shown)
 
     def _draw_table(self, job: DownloadJob) -> None:
         assert job.transfer is not None
-        frame = job.transfer.frame()
+        frame = order_for_table(job.transfer.frame())
         if not frame.equals(self.table.frame):
             self.table.replace(frame)
 
@@ -241,29 +278,33 @@ class TransfersPane(PlainVertical):
         )
 
     def _head(self, job: DownloadJob) -> Text:
-        place = f" ({self._shown + 1} of {len(self._jobs)}, n: next)" if len(self._jobs) > 1 else ""
-        text = Text(
-            f"{safe_text(job.title)} → {job.plan.output}{place}\n", style="bold", no_wrap=True, overflow="ellipsis"
-        )
+        text = Text(no_wrap=True, overflow="ellipsis")
         if job.error is not None:
-            return text.append(f"✖ {job.error}", style="not bold")
+            return text.append(f"✖ {job.error}")
         if job.transfer is None and job.starting:
-            return text.append("◌ starting…", style="not bold")
+            return text.append("◌ starting…")
         if job.transfer is None:
-            return text.append("○ waits until another download into this directory ends", style="not bold")
+            return text.append("○ waits until another download into this directory ends")
         snapshot = job.transfer.snapshot()
-        text.append(format_progress(snapshot, max(20, self.size.width - 2)), style="not bold")
-        text.append(f"\n{format_state_counts(snapshot)}", style="not bold")
+        text.append(format_progress(snapshot))
         if snapshot.waits:
             more = f" and {len(snapshot.waits) - 1:,} more" if len(snapshot.waits) > 1 else ""
-            text.append(f"\n○ {safe_text(snapshot.waits[0].text)}{more}", style="not bold")
+            text.append(f"\n○ {safe_text(snapshot.waits[0].text)}{more}")
         if snapshot.problem is not None:
-            text.append(f"\n✖ {snapshot.problem}", style="not bold")
+            text.append(f"\n✖ {snapshot.problem}")
         if job.finish_cancel is not None:
-            text.append(f"\n◌ {safe_text(job.finish_progress)} (X stops)", style="not bold")
+            text.append(f"\n◌ {safe_text(job.finish_progress)} (X stops)")
         if job.finished is not None:
-            text.append(f"\n{describe_finished(job.finished)}", style="not bold")
+            text.append(f"\n{describe_finished(job.finished)}")
         return text
+
+    def _path(self, job: DownloadJob) -> Text:
+        """Which download is shown and where its files go; the number of downloads is never cut."""
+        place = f" {self._shown + 1} of {len(self._jobs)}, n: next" if len(self._jobs) > 1 else ""
+        text = Text("Transfers › ", no_wrap=True).append(safe_text(job.title), "bold")
+        text.append(f" → {safe_text(str(job.plan.output))}")
+        text.truncate(max(0, self.size.width - 2 - len(place)), overflow="ellipsis", pad=bool(place))
+        return text.append(place)
 
     # ---- keys ------------------------------------------------------------------------------------------------
     def action_pause(self) -> None:
@@ -293,9 +334,16 @@ class TransfersPane(PlainVertical):
 
     def action_retry(self) -> None:
         if self.job is not None and self.job.transfer is not None:
-            self.job.transfer.retry_failed()
-            self.job.announced, self.job.finished = False, None
-            self._update()
+            self.run_worker(partial(self._retry, self.job), thread=True, group="begin", exit_on_error=False)
+
+    def _retry(self, job: DownloadJob) -> None:
+        """In a worker thread: a run that has ended takes its directory again."""
+        assert job.transfer is not None
+        count, error = crash_log.attempt(job.transfer.retry_failed)
+        if count:
+            job.announced, job.finished = False, None
+        if error is not None:
+            self.app.call_from_thread(self.app.show_error, error)  # type: ignore[attr-defined]
 
     def action_next_transfer(self) -> None:
         if len(self._jobs) > 1:
@@ -306,7 +354,8 @@ class TransfersPane(PlainVertical):
                 self._draw_table(self.job)
 
     async def action_back(self) -> None:
-        await self.app.run_action("back_to_list")
+        if not (self.query_one(FilterLine).clear() or self.table.unmark()):
+            await self.app.run_action("back_to_list")
 
     def action_export(self) -> None:
         from tui.widgets.export_dialog import export_table
@@ -319,16 +368,121 @@ class TransfersPane(PlainVertical):
     @on(FrameTable.RowHighlighted)
     @on(FrameTable.ViewChanged)
     def _explain(self, event: Message) -> None:
-        """Why the file under the cursor failed or was skipped, and where it belongs."""
+        """What became of the file under the cursor, and what can be done about it."""
         event.stop()
+        self.query_one(FilterLine).show_hits(self.table.row_count, self.table.total_count)
         row = self.table.cursor_row
         line = self.query_one("#transfers-why", Static)
         line.set_class(row is not None, "-shown")
-        if row is not None:
-            text = Text(safe_text(str(row["target"])), no_wrap=True, overflow="ellipsis")
-            if row["detail"]:
-                text.append(f"\n{safe_text(str(row['detail']))}", style="bold")
-            line.update(text)
+        if row is not None and self.job is not None:
+            happened, advice = describe_file(row, self.job.plan.output)
+            text = Text(happened, "bold", no_wrap=True, overflow="ellipsis")
+            line.update(text.append(f"\n{advice}", "not bold"))
+
+    # ---- opening ---------------------------------------------------------------------------------------------
+    @property
+    def reader(self) -> ReaderPane | None:
+        """The file that is read over the table."""
+        found = self.query(ReaderPane)
+        return found.first() if found else None
+
+    @on(FrameTable.RowSelected)
+    def _open_row(self, event: FrameTable.RowSelected) -> None:
+        event.stop()
+        row, job = self.table.cursor_row, self.job
+        if row is None or job is None:
+            return
+        if row["state"] in PRESENT_STATES:
+            self._open_file(job.plan.output / row["target"], f"{row['name']} of {row['origin']}")
+        else:
+            self.action_open_source()
+
+    @work(group="open", exit_on_error=False)
+    async def _open_file(self, path: Path, title: str) -> None:
+        """A text in the log reader, JSON as a tree; of anything else it is said where it is."""
+        found, error = await asyncio.to_thread(crash_log.attempt, inspect_file, path)
+        if found is None:
+            self.app.show_error(error)  # type: ignore[attr-defined]
+        elif found.kind is ContentKind.MISSING:
+            self.app.notify(f"{path} is not there any more. Download it again.", severity="warning", markup=False)
+        elif found.kind is ContentKind.OTHER:
+            self.app.notify(f"It is not text. It is in {path}", title=title, timeout=10, markup=False)
+        elif self.reader is None and self.is_attached:
+            self.add_class("-reading")
+            await self.mount(_make_reader(found, title))
+            self.refresh_bindings()
+            self.enter()
+
+    async def close_reader(self) -> bool:
+        """Back to the table; False if nothing is read over it."""
+        reader = self.reader
+        if reader is None:
+            return False
+        await reader.remove()
+        self.remove_class("-reading")
+        self.refresh_bindings()
+        self.enter()
+        return True
+
+    async def on_reader_pane_closed(self, event: ReaderPane.Closed) -> None:
+        event.stop()
+        await self.close_reader()
+
+    def action_open_source(self) -> None:
+        """The list that has the file under the cursor."""
+        key, job = self.table.cursor_key, self.job
+        files = (row.file for row in job.plan.rows) if job is not None else ()
+        source: Locator | None = next((file.listed_in for file in files if file.key == key), None)
+        if source is not None:
+            self.app.open_locator(source)  # type: ignore[attr-defined]
+        elif key is not None:
+            self.app.notify("No list leads to this file. R retries what failed.")
+
+    @on(StateBar.Selected)
+    def _filter_by_state(self, event: StateBar.Selected) -> None:
+        event.stop()
+        filter_line = self.query_one(FilterLine)
+        filter_line.clear()
+        filter_line.set_initial(f"state:{event.state}")
+
+
+def _make_reader(found: DownloadedFile, title: str) -> ReaderPane:
+    if found.kind is ContentKind.JSON:
+        from tui.widgets.tree import TreePane
+
+        return TreePane(Document(title, None, lambda cancel: found.value))
+    from tui.widgets.log_pane import LogPane
+
+    return LogPane(sources.from_path(found.path), title, failed=found.path.name.lower().endswith(_LOGS))
+
+
+def _count_states(job: DownloadJob) -> dict[str, int]:
+    """How many files of a download are in each state; before it starts all are planned."""
+    if job.transfer is None:
+        return {} if job.error is not None else {TransferState.PLANNED: len(job.plan.rows)}
+    counts = {str(state): count for state, count in job.transfer.snapshot().counts.items()}
+    counts[TransferState.RUNNING] += counts.pop(TransferState.STORED)  # all but renamed
+    return counts
+
+
+def describe_file(row: Mapping[str, Any], output: Path) -> tuple[str, str]:
+    """Two lines about a row of the table: what became of the file, and what can be done about it."""
+    state, sign = row["state"], state_glyph(row["state"])
+    why = safe_text(row["detail"] or row["reason"] or "")
+    source = "t opens its task or build"
+    if state in PRESENT_STATES:
+        return f"{sign} {safe_text(str(output / row['target']))}", f"⏎ opens it · {source}{f' · {why}' if why else ''}"
+    if state == TransferState.FAILED:
+        reason = f"{row['reason']}. " if row["reason"] and row["detail"] else ""
+        return f"{sign} {safe_text(reason)}{why}", "R retries all that failed · ⏎ opens its task or build"
+    if state == TransferState.SKIPPED:
+        return f"{sign} skipped: {why}", "⏎ opens its task or build"
+    if state == TransferState.CANCELLED:
+        return f"{sign} cancelled: {why}", "The same download again resumes it · ⏎ opens its task or build"
+    if state == TransferState.PLANNED:
+        return f"{sign} waits {f'for its next try: {why}' if why else 'to start'}", f"x cancels it · {source}"
+    size = f" of {format_bytes(row['size'])}" if row["size"] is not None else ""
+    return f"{sign} {format_bytes(row['bytes'] or 0)}{size} have arrived", f"x cancels it · p pauses all · {source}"
 
 
 def _was_cancelled(snapshot: TransferSnapshot) -> bool:
@@ -350,21 +504,19 @@ def format_state_counts(snapshot: TransferSnapshot) -> str:
     return " · ".join(f"{snapshot.counts[state]:,} {state}" for state in _STATE_ORDER if snapshot.counts.get(state))
 
 
-def format_progress(snapshot: TransferSnapshot, width: int) -> str:
-    """A bar by bytes where sizes are known, by files where not; then done, rate and time left."""
-    done, total = snapshot.ended, max(1, snapshot.total)
-    share = done / total
-    if snapshot.bytes_known:
-        share = max(0.0, min(1.0, snapshot.bytes_done / snapshot.bytes_known))
-    text = f" {share:4.0%}  {done:,} of {snapshot.total:,} files  {format_bytes(snapshot.bytes_done)}"
+def format_progress(snapshot: TransferSnapshot) -> str:
+    """Files and bytes so far, rate and time left: "395 of 537 files · 51.2 of 69.7 MB · 4.1 MB/s · 5 s left"."""
+    size = format_bytes(snapshot.bytes_done)
+    if not snapshot.finished and snapshot.bytes_known > snapshot.bytes_done:
+        size += f" of {format_bytes(snapshot.bytes_known)}"
+        size += " and more" if snapshot.unknown_sizes else ""
+    parts = [f"{snapshot.ended:,} of {snapshot.total:,} file{'s' * (snapshot.total != 1)}", size]
     if snapshot.paused:
-        text += "  paused (p resumes)"
+        parts.append("paused (p resumes)")
     elif not snapshot.finished:
-        text += f"  {format_bytes(snapshot.rate)}/s"
-        text += f"  {_format_eta(snapshot.eta)} left" if snapshot.eta is not None else ""
-    bar = max(4, width - len(text) - 1)
-    full = round(bar * share)
-    return "━" * full + "╌" * (bar - full) + text
+        parts.append(f"{format_bytes(snapshot.rate)}/s")
+        parts += [f"{_format_eta(snapshot.eta)} left"] if snapshot.eta is not None else []
+    return " · ".join(parts)
 
 
 def _format_eta(seconds: float) -> str:

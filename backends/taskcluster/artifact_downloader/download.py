@@ -39,6 +39,7 @@ from backends.taskcluster.artifact_downloader.placement import PlacementResult, 
 from backends.taskcluster.artifacts import ArtifactRow, remote_file
 from backends.taskcluster.client import RESOLVED, Client
 from backends.taskcluster.group_cache import GroupListing
+from backends.taskcluster.locators import Task
 from backends.taskcluster.models import ArtifactEntry
 from backends.taskcluster.task_rows import ENTRY, filter_ids
 from backends.taskcluster.urls import api_url, normalise_root, quote_segment
@@ -118,7 +119,10 @@ class _TaskLister:
         """Represents all that a task may have had."""
         root, task_id = self.client.root, self.task.task_id
         url = api_url(root, "queue", f"task/{quote_segment(task_id)}/artifacts")
-        file = RemoteFile(key=self._stand_in, url=url, parts=self._parts(task_id), skip=reason)
+        task = Task(task_id, None, root)
+        file = RemoteFile(
+            key=self._stand_in, url=url, parts=self._parts(task_id), skip=reason, origin=self.task.name, listed_in=task
+        )
         return PlannedFile(self.task, "", file, self._stand_in)
 
     @property

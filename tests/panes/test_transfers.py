@@ -1,0 +1,121 @@
+"""The transfers pane: what Enter opens, what the bar and the footer show, names of files."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from backends.transfers.states import TransferState
+from tests.driving import loaded, running, screen_text, until, view
+from tui.app import Explorer
+from tui.widgets.download_dialog import DownloadDialog
+from tui.widgets.log_pane import LogPane
+from tui.widgets.state_bar import StateBar
+from tui.widgets.transfers import TransfersPane, describe_file
+from tui.widgets.tree import TreePane
+
+
+@asynccontextmanager
+async def downloaded(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, output: Path, size: tuple[int, int] = (120, 40)
+) -> AsyncIterator[tuple[Explorer, Pilot[None], TransfersPane]]:
+    """F6 after all files of the browsertime tasks were downloaded, of which some are not public."""
+    monkeypatch.setenv("CIEXPLORE_OUTPUT", str(output))
+    async with running(demo["taskcluster.finished-group"], size=size) as (app, pilot):
+        await pilot.press("slash", *"browsertime state:failed,completed", "enter", "a", "d")
+        await until(pilot, lambda: isinstance(app.screen, DownloadDialog) and app.screen._plan is not None)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.transfers is not None and app.transfers.job is not None)
+        await until(pilot, lambda: not app.transfers.active)
+        await pilot.press("f6")
+        await until(pilot, lambda: app.transfers.table.total_count > 0)
+        await until(pilot, lambda: TransferState.RUNNING not in app.transfers.table.frame["state"])
+        yield app, pilot, app.transfers
+
+
+async def move_to(pane: TransfersPane, pilot: Pilot[None], **cells: str) -> None:
+    frame = pane.table.frame
+    for column, text in cells.items():
+        frame = frame.filter(frame[column].str.ends_with(text))
+    assert pane.table.move_to_key(frame["key"][0])
+    await pilot.pause()
+
+
+async def test_enter_opens_the_list_of_a_file_that_failed(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with downloaded(demo, monkeypatch, tmp_path) as (app, pilot, pane):
+        row = pane.table.cursor_row
+        assert row["state"] == TransferState.FAILED, "failed first"
+        assert row["reason"] == "HTTP 403: not public"
+        assert "R retries" in screen_text(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.current_list is not None and loaded(app))
+        assert view(app).resource.noun == ("artifact", "artifacts")
+        assert view(app).title.startswith(row["origin"])
+
+
+async def test_enter_opens_a_log_that_is_there_and_its_keys_are_the_readers(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with downloaded(demo, monkeypatch, tmp_path) as (app, pilot, pane):
+        await move_to(pane, pilot, state="verified", name=".log")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pane.reader, LogPane))
+        assert "Pause" not in screen_text(app) and "Retry" not in screen_text(app)
+        await pilot.press("x", "X", "R", "e")
+        assert len(app.screen_stack) == 1 and isinstance(pane.reader, LogPane)
+        await pilot.press("escape")
+        await until(pilot, lambda: pane.reader is None)
+        assert pane.table.has_focus
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pane.reader, LogPane))
+        await pilot.press("q")
+        await until(pilot, lambda: pane.reader is None)
+        assert app.is_running and pane.display
+
+
+async def test_enter_opens_json_as_a_tree_and_says_where_an_archive_is(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with downloaded(demo, monkeypatch, tmp_path) as (app, pilot, pane):
+        await move_to(pane, pilot, state="verified", name=".json")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pane.reader, TreePane) and pane.reader.view is not None)
+        await pilot.press("escape")
+        await until(pilot, lambda: pane.reader is None)
+        await move_to(pane, pilot, state="verified", name=".tgz")
+        await pilot.press("enter")
+        await until(pilot, lambda: "It is not text. It is in" in screen_text(app))
+        await move_to(pane, pilot, state="verified", name=".log")
+        (tmp_path / pane.table.cursor_row["target"]).unlink()
+        await pilot.press("enter")
+        await until(pilot, lambda: "not there any more" in screen_text(app))
+        await pilot.press("t")
+        await until(pilot, lambda: app.current_list is not None and loaded(app))
+
+
+@pytest.mark.parametrize("size", [(60, 15), (80, 24)])
+async def test_the_footer_has_back_and_help_and_the_bar_its_failed_share(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async with downloaded(demo, monkeypatch, tmp_path, size) as (app, _, pane):
+        footer = screen_text(app).splitlines()[-1]
+        for label in ("Open", "Retry", "Filter", "Back", "Help"):
+            assert label in footer, footer
+        bar = pane.query_one(StateBar)
+        assert bar.counts["failed"] > 0 and bar.region.height == 1
+        assert bar.render().plain.split("  ")[0].count("━ ━") == 1
+
+
+def test_each_state_says_what_happened_and_what_can_be_done() -> None:
+    row = {"detail": "", "reason": "", "target": "a/b.log", "bytes": 5, "size": None}
+    lines = {state: describe_file(row | {"state": str(state)}, Path("/out")) for state in TransferState}
+    assert lines[TransferState.VERIFIED][0] == "✔ /out/a/b.log"
+    assert "R retries" in lines[TransferState.FAILED][1]
+    assert "x cancels it" in lines[TransferState.RUNNING][1]
+    assert all(happened[0] != " " and advice for happened, advice in lines.values())
