@@ -207,6 +207,7 @@ def state_tone(state: str) -> Tone:
 
 MISSING = "·"
 LIMIT = 512  # characters of a cell that are ever looked at; no column is wider
+_MIDNIGHT = " 00:00:00"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
 
@@ -263,10 +264,18 @@ def format_value(value: object, column: Column) -> str:
     return safe_text(value) if isinstance(value, str) else safe_text(str(value))
 
 
+def format_single(value: object, column: Column) -> str:
+    """As `format_value`, where no header says the zone: a time with " UTC", midnight as its day."""
+    text = format_value(value, column)
+    if column.kind is not Kind.TIME or text in (MISSING, "?"):
+        return text
+    return text.removesuffix(_MIDNIGHT) if text.endswith(_MIDNIGHT) else f"{text} UTC"
+
+
 def describe_row(schema: Schema, row: Mapping[str, Any]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
     """The sections of the detail panel for one row: (section, ((label, text), ...)); empty cells are left out."""
     sections = (
-        (name, tuple((c.label, format_value(row[c.name], c)) for c in columns if row.get(c.name) not in (None, "")))
+        (name, tuple((c.label, format_single(row[c.name], c)) for c in columns if row.get(c.name) not in (None, "")))
         for name, columns in schema.sections().items()
     )
     return tuple(section for section in sections if section[1])
@@ -278,7 +287,7 @@ def with_unit(row: Mapping[str, object], columns: Iterable[Column]) -> tuple[tup
     return tuple(
         (
             column.label,
-            format_value(value, column) + (f" {column.unit}" if column.unit and column.kind is Kind.NUMBER else ""),
+            format_single(value, column) + (f" {column.unit}" if column.unit and column.kind is Kind.NUMBER else ""),
         )
         for column, value in told
         if value is not None
@@ -315,7 +324,7 @@ def _format_epoch(microseconds: float) -> str:
 
 def _format_duration(seconds: float) -> str:
     if not math.isfinite(seconds):
-        return _not_finite(seconds)
+        return format_not_finite(seconds)
     if seconds < 0:
         return "-" + _format_duration(-seconds)
     if seconds < 0.9995:
@@ -335,7 +344,7 @@ def _format_duration(seconds: float) -> str:
 def format_bytes(size: float) -> str:
     """Bytes in SI units: "512 B", "1.2 MB"."""
     if not math.isfinite(size):
-        return _not_finite(size)
+        return format_not_finite(size)
     if size < 0:
         return "-" + format_bytes(-size)
     if size < 1000:
@@ -352,14 +361,14 @@ def format_bytes(size: float) -> str:
 
 def _format_count(count: float) -> str:
     if not math.isfinite(count):
-        return _not_finite(count)
+        return format_not_finite(count)
     return f"{count:,}" if isinstance(count, int) or not count.is_integer() else f"{count:,.0f}"
 
 
 def _format_number(number: float) -> str:
     """Enough digits to tell two measurements apart, few enough to compare down a column."""
     if not math.isfinite(number):
-        return _not_finite(number)
+        return format_not_finite(number)
     size = abs(number)
     if size >= 1e12 or 0 < size < 0.001:
         return f"{number:.3e}"
@@ -370,7 +379,8 @@ def _format_number(number: float) -> str:
     return f"{number:.4f}"
 
 
-def _not_finite(number: float) -> str:
+def format_not_finite(number: float) -> str:
+    """NaN or an infinity."""
     return "NaN" if math.isnan(number) else "∞" if number > 0 else "-∞"
 
 

@@ -209,7 +209,7 @@ JUNIT_MATRIX = Schema(
     (
         Column("state", Kind.STATE, "Last", width=9),
         Column("test", Kind.TEXT, "Test", width=50, keeps_end=True),
-        Column("history", Kind.TEXT, "Builds, newest first", width=40, searched=False),
+        Column("history", Kind.TEXT, "Builds, newest first", width=40, searched=False, results=True),
         Column("pass_rate", Kind.NUMBER, "Passed", "%"),
         Column("runs", Kind.COUNT, "Runs"),
         Column("failures", Kind.COUNT, "Failures"),

@@ -65,6 +65,10 @@ class FrameTable(LineList):
         & > .frame-table--warning { color: $text-warning; }
         & > .frame-table--active { color: $text-primary; } /* $accent is $warning in textual-dark */
         & > .frame-table--quiet { color: $text-muted; }
+        & > .frame-table--data { color: $ci-data; }
+        & > .frame-table--ok-quiet { color: $ci-ok-quiet; }
+        & > .frame-table--fill-failed { background: $ci-fill-failed; color: $ci-on-fill-failed; }
+        & > .frame-table--fill-warning { background: $ci-fill-warning; color: $ci-on-fill-warning; }
     }
     """
 
