@@ -251,6 +251,7 @@ class Columns:
         for column in visible:
             if column.results and column.name not in self._chosen:
                 widths[column.name] = min(natural[column.name], max(_MIN_RESULTS, viewport * 3 // 8))
+        self._add_bars(visible, viewport, widths, bars)
         spare = viewport - GUTTER - sum(widths.values()) - GAP * (len(visible) - 1)
         if spare < 0 and name in widths and name not in self._chosen:
             before = [column.name for column in visible[: [c.name for c in visible].index(name)]]
@@ -262,8 +263,6 @@ class Columns:
             widths, -spare, [c.name for c in visible if c.kind is Kind.TEXT and c.name not in self._chosen]
         )
         growing = [c.name for c in visible if (c.is_text or c.results) and c.name not in self._chosen]
-        self._add_bars(visible, viewport, widths, bars)
-        spare -= sum(bars.values()) + len(bars)
         for one in sorted(growing, key=lambda one: (one != name, widths[one] - natural[one])):
             more = max(0, min(spare, natural[one] - widths[one]))
             widths[one] += more
@@ -276,13 +275,15 @@ class Columns:
         """A bar for each duration and size that is in sight; but only the first may push others out of it."""
         cells = _BARS[viewport >= WIDE]
         end = GUTTER - GAP
+        texts = (widths[column.name] for column in visible if column.kind is Kind.TEXT)
         spare = viewport - GUTTER - sum(widths.values()) - GAP * (len(visible) - 1)
+        spare += sum(max(0, width - _READABLE) for width in texts)
         for column in visible:
             end += GAP + widths[column.name]
             values = self._values.get(column.name)
             if column.kind not in _BARRED or column.name in self._chosen or values is None:
                 continue
-            fits = spare > cells or not bars
+            fits = spare > cells or (spare < 0 and not bars)
             if fits and 0 <= values.low < values.high and end + 1 + cells <= viewport:
                 bars[column.name] = cells
                 widths[column.name] += 1 + cells
@@ -583,6 +584,7 @@ def _header_cell(slot: Slot, keys: Sequence[SortKey]) -> str:
         if key.column == slot.column.name:
             arrow = ("▼" if key.descending else "▲") + (str(number) if len(keys) > 1 else "")
     width = slot.text_width
+    arrow = arrow[:width]
     room = width - cell_len(arrow)
     # Signs of a state need no label where one does not fit: they are their own legend.
     label = fit(header_label(slot.column), room).rstrip() if room > 0 and slot.width > 1 else ""
