@@ -20,6 +20,7 @@ from backends.frames.schema import Column, Kind
 
 _SAMPLE = 128  # values looked at one by one
 _MOST_DECIMALS = 4
+_PERCENT_DECIMALS = 2
 _WIDEST_NUMBER = 12  # cells; a column that would need more has its large values as 9.19e+15
 _LARGE = 100_000
 _DAY = 86_400_000  # ms
@@ -117,7 +118,8 @@ def choose_format(column: Column, values: ValueRange | None) -> CellFormat:
     # Enough to tell two measurements apart, few enough to compare them down the column.
     by_high = 1 if longest >= 1000 else 2 if longest >= 100 else 3 if longest >= 1 else 4
     by_low = math.ceil(-math.log10(values.smallest)) + 1 if 0 < values.smallest < 1 else 0
-    decimals = min(values.decimals, max(by_high, min(by_low, _MOST_DECIMALS)))
+    most = _PERCENT_DECIMALS if column.unit == "%" else _MOST_DECIMALS
+    decimals = min(values.decimals, most, max(by_high, by_low))
     widest = max(len(f"{end:,.{decimals}f}") if abs(end) < 1e15 else 99 for end in (values.low, values.high))
     return CellFormat(decimals, widest > _WIDEST_NUMBER, longest)
 
@@ -130,7 +132,7 @@ def measure_width(column: Column, values: ValueRange | None, chosen: CellFormat)
         return 1
     candidates = [values.low, values.high, values.smallest]
     # The longest text is not that of the largest value where the unit changes: "59m 59s" before "1h 00m".
-    steps = {Kind.DURATION: (3599.0, 359_900.0), Kind.BYTES: (999_900.0,), Kind.NUMBER: (99_999.0,)}
+    steps = {Kind.DURATION: (3599.0, 359_900.0), Kind.BYTES: (999.0, 999_900.0), Kind.NUMBER: (99_999.0,)}
     if column.kind is not Kind.NUMBER or chosen.large_as_power:
         candidates += [step for step in steps.get(column.kind, ()) if values.high >= step]
         candidates += [-step for step in steps.get(column.kind, ()) if values.low <= -step]
@@ -157,9 +159,9 @@ def _write_number(value: float, chosen: CellFormat) -> str:
     size = abs(value)
     if size >= _LARGE and chosen.large_as_power:
         return f"{value:.2e}"
-    if 0 < size < 0.5 * 10**-chosen.decimals:  # would read as 0
+    if chosen.decimals == _MOST_DECIMALS and 0 < size < 0.5 * 10**-_MOST_DECIMALS:  # would read as 0
         return f"{value:.1e}"
-    return f"{value or 0.0:,.{chosen.decimals}f}"
+    return f"{round(value, chosen.decimals) + 0.0:,.{chosen.decimals}f}"
 
 
 def _write_duration(seconds: float, chosen: CellFormat) -> str:

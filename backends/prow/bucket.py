@@ -108,13 +108,14 @@ class BucketReader:
     def log(
         self, path: str, title: str, *, lines: tuple[int, ...] = (), final: bool = False, failed: bool = False
     ) -> LogAddress | None:
-        """A text by its object's name; None where no URL leads to it. `final`, `failed`: see `LogAddress`."""
+        """A text by its object's name, called `title` if it is not in a build; None where no URL leads to it. `final`, `failed`: see `LogAddress`."""
         url = self.blobs.url(self.bucket, path)
         if not url:
             return None
         if len(lines) == 2 and lines[1] < lines[0]:
             lines = lines[:1]
         line, last = (*lines, None, None)[:2]
+        title = describe_file(path) or title
         return LogAddress(url, title, self.locator(path, lines), line=line, final=final, failed=failed, last=last)
 
     def last_lines(self, path: str, count: int, cancel: CancelToken) -> list[bytes] | None:
@@ -139,7 +140,9 @@ class BucketReader:
 
     def document(self, path: str, title: str) -> Document:
         """A JSON file as a tree."""
-        return Document(title, self.locator(path), lambda cancel: self._read_document(path, cancel))
+        return Document(
+            describe_file(path) or title, self.locator(path), lambda cancel: self._read_document(path, cancel)
+        )
 
     def _read_document(self, path: str, cancel: CancelToken) -> Any:
         """Raises `AppError` for what is not JSON, and the `HttpError`s of reading it."""

@@ -315,10 +315,10 @@ class BuildView(Listing):
 
     @property
     def builds_title(self) -> str:
-        """ "136 builds of JOB", or "BUILD of JOB": for titles, which narrow screens cut at the end."""
+        """ "136 builds of JOB", or "JOB BUILD": for titles, which narrow screens cut at the end."""
         builds = self.locator.builds
         if len(builds) == 1:
-            return f"{builds[0]} of {self.job}"
+            return f"{self.job} {builds[0]}"
         return f"{f'{len(builds):,}' if builds else 'the newest'} builds of {self.job}"
 
     def find_places(self, cancel: CancelToken) -> list[BuildPlace]:

@@ -107,7 +107,9 @@ def _test_column(width: int) -> Column:
 JUNIT_TESTS = Schema((_STATE, _test_column(60), *_RESULT, _BUILD, _STARTED, *_REST), key="key", key_get="key")
 # The same columns where rows are of several builds: which build and when stand beside the test, or (of one test)
 # before all that does not change.
-JUNIT_TESTS_OF_BUILDS = Schema((_STATE, _BUILD, _STARTED, _test_column(40), *_RESULT, *_REST), key="key")
+JUNIT_TESTS_OF_BUILDS = Schema(
+    (_STATE, _BUILD, _STARTED, replace(_test_column(40), is_name=True), *_RESULT, *_REST), key="key"
+)
 JUNIT_RESULTS = Schema((_STATE, _BUILD, _STARTED, *_RESULT, _test_column(40), *_REST), key="key")
 JUNIT_FILES = Schema(
     (
@@ -208,7 +210,7 @@ def junit_file_rows(files: Iterable[JUnitFile]) -> pl.DataFrame:
 JUNIT_MATRIX = Schema(
     (
         Column("state", Kind.STATE, "Last", width=9),
-        Column("test", Kind.TEXT, "Test", width=50, keeps_end=True),
+        Column("test", Kind.TEXT, "Test", width=50),  # ends in the tags that many have in common
         Column("history", Kind.TEXT, "Builds, newest first", width=40, searched=False, results=True),
         Column("pass_rate", Kind.NUMBER, "Passed", "%"),
         Column("runs", Kind.COUNT, "Runs"),
@@ -542,7 +544,7 @@ class TestCases(_JUnitView):
     def title(self) -> str:
         if self.locator.test:
             return f"{self.locator.test} in {self.builds_title}"
-        return f"tests of {self.locator.path.rpartition('/')[2] or self.builds_title}"
+        return f"tests of {describe_file(self.locator.path) or self.builds_title}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """A page whenever builds have been read; the last one says which files could not be read completely."""
@@ -593,7 +595,7 @@ class TestMatrix(_JUnitView):
     noun = ("test", "tests")
     default_sort = None
     detail_title = "Test"
-    title_pattern = "tests by build, {}"
+    title_pattern = "tests by build: {}"
     long_texts = ("message",)
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:

@@ -300,14 +300,16 @@ class GroupViewList(ClientListing):
     def __init__(self, locator: GroupView, client: Client) -> None:
         super().__init__(locator, client)
         self.group = TaskGroup(locator.group_id, client.root, locator.task_ids)
+        self._push = ""  # known with the rows
 
     @property
     def title(self) -> str:
         some = f"{len(self.group.task_ids):,} tasks of " if self.group.task_ids else ""
-        return f"{self.what} of {some}group {self.group.group_id}"
+        return f"{self.what} of {some}{self._push or f'task group {self.group.group_id}'}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         tasks = load_tasks(self.client, self.group, cancel)
+        self._push = describe_push(tasks.frame)[0]
         rows = self.compute(tasks.frame)
         yield Page(rows, tasks.freshness, total=rows.height, note=tasks.note)
 

@@ -420,7 +420,7 @@ class CellTexts:
                 bars = (draw_bar(value, slot.format, slot.bar) for value in values.to_list())
                 texts = [f"{text} {bar}" for text, bar in zip(texts, bars, strict=True)]
             return texts
-        cut = fit_ends if column.keeps_end or column.name == self._name else fit
+        cut = fit_ends if column.keeps_end else fit
         return [cut(text, width) for text in texts]
 
     def link(self, position: int, slot: Slot) -> str:
