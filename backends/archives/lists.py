@@ -65,6 +65,9 @@ def actions_for(locator: ArchiveLocator, http: Http, settings: Settings) -> Arch
 # --- repositories ---
 
 
+_TITLE = 40  # characters of a message in a title
+
+
 @dataclass(frozen=True)
 class _RepositoryUse:
     """The repositories of a server that are pinned, and how many archives of each are cached."""
@@ -445,7 +448,8 @@ class RevisionArchiveList(ArchiveList):
     def title(self) -> str:
         directory = f" {self.request.subdirectory}" if self.request.subdirectory else ""
         node = self._changeset.node if self._changeset is not None else self.request.revision
-        message = self._changeset.description.partition("\n")[0].strip()[:_TITLE] if self._changeset is not None else ""
+        description = self._changeset.description if self._changeset is not None else ""
+        message = description.partition("\n")[0].strip()[:_TITLE]
         return f"{self.request.repository} {node[:SHORT_DIGITS]}{directory}{message and f': {message}'}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:

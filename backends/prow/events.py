@@ -23,7 +23,7 @@ from backends.prow.bucket import BucketReader
 from backends.prow.build_listing import BuildView, ErrorHandler
 from backends.prow.build_reader import BuildPlace, mapping
 from backends.prow.files import is_events, list_tree
-from backends.prow.locators import EventsView, route
+from backends.prow.locators import EventsView, describe_file, route
 from backends.prow.store import epoch_ms
 from backends.resources import Chart, Document, LogAddress, Page, Row
 

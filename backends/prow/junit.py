@@ -25,7 +25,7 @@ from backends.prow.build_listing import BuildView, ErrorHandler
 from backends.prow.build_reader import BuildPlace, created_ms, parse_object, seconds_ms
 from backends.prow.files import FileTree, is_junit, list_tree
 from backends.prow.junit_reader import EMPTY, NO_SUITE, JUnitCase, JUnitContent, read_junit
-from backends.prow.locators import JUnitMatrixView, JUnitView, ProwPath, ProwView, route
+from backends.prow.locators import JUnitMatrixView, JUnitView, ProwPath, ProwView, describe_file, route
 from backends.prow.store import BlobInfo
 from backends.resources import Entry, Link, LogAddress, Page, Row
 
@@ -105,11 +105,10 @@ def _test_column(width: int) -> Column:
 
 
 JUNIT_TESTS = Schema((_STATE, _test_column(60), *_RESULT, _BUILD, _STARTED, *_REST), key="key", key_get="key")
+_NAME = replace(_test_column(40), is_name=True)
 # The same columns where rows are of several builds: which build and when stand beside the test, or (of one test)
 # before all that does not change.
-JUNIT_TESTS_OF_BUILDS = Schema(
-    (_STATE, _BUILD, _STARTED, replace(_test_column(40), is_name=True), *_RESULT, *_REST), key="key"
-)
+JUNIT_TESTS_OF_BUILDS = Schema((_STATE, _BUILD, _STARTED, _NAME, *_RESULT, *_REST), key="key")
 JUNIT_RESULTS = Schema((_STATE, _BUILD, _STARTED, *_RESULT, _test_column(40), *_REST), key="key")
 JUNIT_FILES = Schema(
     (

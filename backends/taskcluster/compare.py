@@ -24,6 +24,7 @@ from backends.taskcluster.group_cache import GroupCache, GroupTasks, load_tasks
 from backends.taskcluster.locators import Artifact, GroupComparison, Task, TaskGroup, compare_groups, is_slugid
 from backends.taskcluster.logs import run_log
 from backends.taskcluster.measurements import MeasurementList, by_replicate
+from backends.taskcluster.task_rows import describe_push, filter_ids
 from backends.taskcluster.urls import normalise_root
 
 T = TypeVar("T")
@@ -259,7 +260,7 @@ class _ComparisonList(ClientListing):
             return str(names[0]) if len(names) else ""
         some = f"{len(side.task_ids):,} tasks of " if side.task_ids else ""
         push = describe_push(listing.frame)[0]
-        return push and some + push
+        return some + push if push else ""
 
     def row_title(self, row: Row) -> str:
         return " ".join(str(row[name]) for name in ("label", "suite", "subtest") if row.get(name))

@@ -27,7 +27,7 @@ from backends.taskcluster.contents import ClientListing, slugids
 from backends.taskcluster.group_cache import load_tasks
 from backends.taskcluster.locators import GroupView, Task, TaskArtifacts, TaskGroup, TaskMeasurements, is_slugid
 from backends.taskcluster.logs import task_log
-from backends.taskcluster.task_rows import TASKS
+from backends.taskcluster.task_rows import TASKS, describe_push
 
 BY = ("suite", "platform", "worker_pool", "kind", "state", "build_type", "tier", "reason", "owner", "priority")
 _SHARES = {"median": 0.5, "p90": 0.9, "p95": 0.95}

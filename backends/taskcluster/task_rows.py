@@ -13,6 +13,7 @@ years (samples of 2018 to 2020 and the names of 2026); where they do not, the na
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import lru_cache
 
 import msgspec

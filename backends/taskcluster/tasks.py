@@ -41,6 +41,7 @@ from backends.taskcluster.task_rows import (
     TASKS,
     count_retriggers,
     decode_rows,
+    describe_push,
     filter_ids,
     rows_of_entries,
     updated_rows,

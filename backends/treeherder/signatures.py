@@ -44,7 +44,14 @@ from backends.treeherder.locators import (
     TreeherderLocator,
 )
 from backends.treeherder.models import NamedId, PerformanceSignature, TreeherderRepository
-from backends.treeherder.web_urls import alerts_url, graph_url, pushes_url, reference_url, signatures_url
+from backends.treeherder.web_urls import (
+    alerts_url,
+    framework_name,
+    graph_url,
+    pushes_url,
+    reference_url,
+    signatures_url,
+)
 
 AT_ONCE = 5000  # rows that become columns together: as many as the processor's cache holds
 MOST_SERIES = 6  # as many colours as tell series apart
