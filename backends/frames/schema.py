@@ -94,7 +94,7 @@ class Column:
 
     `get`: where its values come from (see `Getter`). `section`: the section of the detail panel that shows it, "" for
     none. `hidden`: not drawn until the user asks for it, but filtered, exported and shown in the detail panel.
-    `width`: in cells, until rows have come. `searched`: plain filter words look into it.
+    `width`: the cells of a text that is longer, where not all columns fit. `searched`: plain filter words look into it.
     `keeps_end`: a text that does not fit loses its middle. `is_name`: what a row is called, see `Schema.name_column`.
     `results`: each character is a result (F failed, ~ flaky, P passed, S skipped, · not run), drawn as a matrix.
     `seconds`: a time whose seconds matter; tables show other times to the minute. `sort_by`: the column whose order

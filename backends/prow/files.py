@@ -392,7 +392,8 @@ class TreeFiles(FileListing):
         if len(self.places) == 1:
             place = self.places[0]
             return f"all files of {f'{place.job} {place.build}' if place.build else place.folder.rstrip('/')}"
-        return f"all files of {len(self.places):,} builds"
+        job = next((place.job for place in self.places), "")
+        return f"all files of {len(self.places):,} builds of {job}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """A page a build (or several); what could not be listed is in the note. Ends at `MAX_FILES`."""

@@ -86,12 +86,13 @@ def route(path: str) -> Route:
 
 
 def describe_file(path: str) -> str:
-    """The job, the build and the name in it; "" for what is not in a build. The build's own log needs no name."""
+    """Name, job and build of a file; "" for what is not in a build. The build's own log needs no name."""
     place = route(path)
     below = path.removeprefix(place.base) if place.base else ""
     if not below:
         return ""
-    return f"log of {place.job} {place.build}" if below == "build-log.txt" else f"{below} of {place.job} {place.build}"
+    name = "log" if below == "build-log.txt" else below.rpartition("/")[2]
+    return f"{name} of {place.job} {place.build}"
 
 
 def _builds(path: str, above: list[str], below: list[str], ends: bool, builds: Place, pull: str) -> Route:

@@ -246,20 +246,20 @@ class _ComparisonList(ClientListing):
         )
         for batch in sides:
             loaded.update(batch)
-        self._names = self._name_side(0), self._name_side(1)
+        self._names = self._name_side(0, loaded[0]), self._name_side(1, loaded[1])
         return loaded[0], loaded[1]
 
-    def _name_side(self, number: int) -> str:
-        """From the listing that has just been loaded: the name of a single task, else the push."""
+    def _name_side(self, number: int, loaded: object) -> str:
+        """From the tasks that have been loaded, or stored meanwhile: the name of a single task, else the push."""
         side = self.sides[number]
-        listing = GroupCache(self.client_of(number)).read(side.group_id)
-        if listing is None:
+        tasks = loaded if isinstance(loaded, GroupTasks) else GroupCache(self.client_of(number)).read(side.group_id)
+        if tasks is None:
             return ""
         if len(side.task_ids) == 1:
-            names = filter_ids(listing.frame, side.task_ids)["name"].drop_nulls()
+            names = filter_ids(tasks.frame, side.task_ids)["name"].drop_nulls()
             return str(names[0]) if len(names) else ""
         some = f"{len(side.task_ids):,} tasks of " if side.task_ids else ""
-        push = describe_push(listing.frame)[0]
+        push = describe_push(tasks.frame)[0]
         return some + push if push else ""
 
     def row_title(self, row: Row) -> str:

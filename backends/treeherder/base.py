@@ -148,7 +148,8 @@ def log_of(row: Row, root: str, *, live: bool = False) -> LogAddress | None:
         return None
     artifact = Artifact(task.task_id, task.run, "public/logs/live.log" if live else LOG, root)
     failed = row.get("result") in FAILED_RESULTS
-    return LogAddress(artifact.text(), str(row.get("name") or task.task_id), artifact, live, failed=failed)
+    name = row.get("name") or row.get("series") or f"task {task.task_id}"
+    return LogAddress(artifact.text(), f"log of {name}", artifact, live, failed=failed)
 
 
 # Columns and cells

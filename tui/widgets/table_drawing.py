@@ -243,9 +243,12 @@ class Columns:
         cap = min(_MAX_WIDTH, max(16, viewport * 3 // 8))
         natural = {column.name: self._natural_width(column, formats[column.name], viewport) for column in visible}
         name = self.schema.name_column
+        caps = {Kind.TEXT: cap, Kind.ID: _MAX_WIDTH}
+        most = {
+            column.name: column.width or caps[column.kind] if column.kind in caps else _MAX_WIDTH for column in visible
+        }
         widths = {
-            column.name: self._chosen.get(column.name)
-            or min(natural[column.name], cap if column.kind is Kind.TEXT and not column.results else _MAX_WIDTH)
+            column.name: self._chosen.get(column.name) or min(natural[column.name], most[column.name])
             for column in visible
         }
         for column in visible:
@@ -257,6 +260,7 @@ class Columns:
             before = [column.name for column in visible[: [c.name for c in visible].index(name)]]
             start = GUTTER + sum(widths[one] + GAP for one in before)
             room = max(_MIN_NAME, _most_fixed(viewport) - start - GAP)
+            room = min(room, self.schema[name].width or room)
             spare += widths[name] - min(natural[name], room)
             widths[name] = min(natural[name], room)
         spare += _shrink(
