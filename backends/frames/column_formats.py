@@ -20,7 +20,6 @@ from backends.frames.schema import Column, Kind
 
 _SAMPLE = 128  # values looked at one by one
 _MOST_DECIMALS = 4
-_PERCENT_DECIMALS = 2
 _WIDEST_NUMBER = 12  # cells; a column that would need more has its large values as 9.19e+15
 _LARGE = 100_000
 _DAY = 86_400_000  # ms
@@ -81,9 +80,9 @@ def measure_values(values: pl.Series, column: Column) -> ValueRange | None:
         low, high = _ends(values)
     if column.kind is not Kind.NUMBER:
         return ValueRange(low, high)
-    sample = values.head(_SAMPLE).drop_nulls().to_list()
+    sample = [value for value in values.head(_SAMPLE).to_list() if value is not None and math.isfinite(value)]
     if values.dtype.is_float() and all(value.is_integer() for value in sample):
-        sample += values.filter(values != values.round()).head(_SAMPLE).to_list()
+        sample += values.filter(values.is_finite() & (values != values.round())).head(_SAMPLE).to_list()
     sizes = [abs(value) for value in (*sample, low, high) if value]
     return ValueRange(low, high, min(sizes, default=0.0), max(map(_count_decimals, sample), default=0))
 
@@ -100,9 +99,7 @@ def _measure_times(ticks: pl.Series) -> ValueRange:
 
 
 def _count_decimals(value: float) -> int:
-    """How many decimals write the value exactly, at most `_MOST_DECIMALS`; infinite values need none."""
-    if not math.isfinite(value):
-        return 0
+    """How many decimals write the value exactly, at most `_MOST_DECIMALS`."""
     return next((count for count in range(_MOST_DECIMALS) if round(value, count) == value), _MOST_DECIMALS)
 
 
@@ -118,7 +115,8 @@ def choose_format(column: Column, values: ValueRange | None) -> CellFormat:
     # Enough to tell two measurements apart, few enough to compare them down the column.
     by_high = 1 if longest >= 1000 else 2 if longest >= 100 else 3 if longest >= 1 else 4
     by_low = math.ceil(-math.log10(values.smallest)) + 1 if 0 < values.smallest < 1 else 0
-    most = _PERCENT_DECIMALS if column.unit == "%" else _MOST_DECIMALS
+    is_percent = column.unit == "%" or "%" in column.label
+    most = (1 if longest >= 10 else 2) if is_percent else _MOST_DECIMALS
     decimals = min(values.decimals, most, max(by_high, by_low))
     widest = max(len(f"{end:,.{decimals}f}") if abs(end) < 1e15 else 99 for end in (values.low, values.high))
     return CellFormat(decimals, widest > _WIDEST_NUMBER, longest)

@@ -147,6 +147,7 @@ class Tone(StrEnum):
 
     GOOD = "good"
     BAD = "bad"
+    EXCEPTION = "exception"  # the infrastructure failed, not the code under test
     WARNING = "warning"
     ACTIVE = "active"
     QUIET = "quiet"
@@ -162,8 +163,9 @@ class StateStyle(NamedTuple):
 
 _GOOD = StateStyle("✔", Tone.GOOD)
 _BAD = StateStyle("✖", Tone.BAD)
-_BROKEN = StateStyle("⚠", Tone.WARNING)  # the infrastructure failed, not the code under test
-_STOPPED = StateStyle("⊘", Tone.WARNING)
+_BROKEN = StateStyle("⚠", Tone.EXCEPTION)
+_STOPPED = StateStyle("⊘", Tone.EXCEPTION)
+_DOUBTFUL = StateStyle("!", Tone.WARNING)
 _AGAIN = StateStyle("↻", Tone.WARNING)
 _RUNNING = StateStyle("▶", Tone.ACTIVE)
 _PENDING = StateStyle("◌", Tone.QUIET)
@@ -175,7 +177,8 @@ _OTHER = StateStyle("·", Tone.PLAIN)
 _WORDS: dict[StateStyle, str] = {
     _GOOD: "completed success succeeded passed pass ok verified fixed improvement finished green acknowledged",
     _BAD: "failed failure fail new-failure testfailed busted regression rejected red",
-    _BROKEN: "exception error errored broken infra warning unchecked incomplete backedout downstream",
+    _BROKEN: "exception error errored broken infra",
+    _DOUBTFUL: "warning unchecked incomplete backedout downstream",
     _STOPPED: "aborted cancelled canceled usercancel superseded deadline-exceeded timeout timedout",
     _AGAIN: "retry retriggered intermittent flaky rerun reassigned returned",
     _RUNNING: "running active started investigating confirming downloading sending in-progress",

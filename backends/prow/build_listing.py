@@ -19,7 +19,7 @@ import msgspec
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
-from backends.frames.formats import format_value
+from backends.frames.formats import format_single
 from backends.http.errors import AccessDeniedError, HttpError, NotFoundError, ServerError
 from backends.http.response import Freshness, ResponseSource
 from backends.listings import Listing
@@ -360,7 +360,7 @@ class BuildView(Listing):
 
     def detail(self, row: Row) -> Detail:
         cells = tuple(
-            (column.label, format_value(row[column.name], column) + (" %" if column.unit == "%" else ""))
+            (column.label, format_single(row[column.name], column) + (" %" if column.unit == "%" else ""))
             for column in self.schema
             if row.get(column.name) not in (None, "") and column.name not in (*self.long_texts, *self.not_in_detail)
         )

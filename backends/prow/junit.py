@@ -209,7 +209,7 @@ def junit_file_rows(files: Iterable[JUnitFile]) -> pl.DataFrame:
 JUNIT_MATRIX = Schema(
     (
         Column("state", Kind.STATE, "Last", width=9),
-        Column("test", Kind.TEXT, "Test", width=50),  # ends in the tags that many have in common
+        Column("test", Kind.TEXT, "Test", width=50, keeps_end=True),
         Column("history", Kind.TEXT, "Builds, newest first", width=40, searched=False, results=True),
         Column("pass_rate", Kind.NUMBER, "Passed", "%"),
         Column("runs", Kind.COUNT, "Runs"),

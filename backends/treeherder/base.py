@@ -14,7 +14,7 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.errors import UsageError
-from backends.frames.formats import format_value, parse_quantity
+from backends.frames.formats import format_single, parse_quantity
 from backends.frames.schema import Column, Kind, Schema
 from backends.listings import Listing
 from backends.locators.base import Locator
@@ -199,7 +199,7 @@ def labeled_cells(row: Row, schema: Schema, names: Iterable[str]) -> tuple[tuple
     """(label, text) of the cells that have a value."""
     columns = [schema[name] for name in names]
     return tuple(
-        (column.label, format_value(row[column.name], column))
+        (column.label, format_single(row[column.name], column))
         for column in columns
         if row.get(column.name) not in (None, "")
     )

@@ -62,6 +62,7 @@ class FrameTable(LineList):
         & > .frame-table--mark { color: $text-warning; text-style: bold; }
         & > .frame-table--good { color: $text-success; }
         & > .frame-table--bad { color: $text-error; }
+        & > .frame-table--exception { color: $ci-exception; }
         & > .frame-table--warning { color: $text-warning; }
         & > .frame-table--active { color: $text-primary; } /* $accent is $warning in textual-dark */
         & > .frame-table--quiet { color: $text-muted; }

@@ -6,6 +6,7 @@ Everything here is plain data and text, so that laws over it can be tested witho
 from __future__ import annotations
 
 import os
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -343,11 +344,21 @@ def fit(text: str, width: int, right: bool = False) -> str:
     return space + text if right else text + space
 
 
+_TAGS = re.compile(r"(?: *\[[^\[\]]*\])+$")
+
+
 def fit_ends(text: str, width: int) -> str:
-    """As `fit`, but what does not fit loses its middle: a third of the room shows its start, the rest its end."""
+    """As `fit`, but what does not fit loses its middle: a third of the room shows its start, the rest its end.
+
+    Tags in brackets at the end go first: many names have the same ("... [Suite:conformance/parallel]").
+    """
     size = len(text) if text.isascii() else cell_len(text)
     if size <= width or width < 8:
         return fit(text, width)
+    if text.endswith("]") and (tags := _TAGS.search(text)) and tags.start():
+        text = text[: tags.start()]
+        if (len(text) if text.isascii() else cell_len(text)) < width:
+            return fit(text + "…", width)
     start = set_cell_size(text, (width - 1) // 3)
     room = width - 1 - cell_len(start)
     end = text[-room:] if text.isascii() else _cut_start(text, room)
@@ -467,6 +478,7 @@ class RowState:
 
 
 _BOLD = Style(bold=True)
+_LOUD = frozenset({Tone.BAD, Tone.EXCEPTION, Tone.WARNING})
 
 
 class RowPainter:
@@ -522,7 +534,7 @@ class RowPainter:
         style = self._style_of(tone)
         if tone is Tone.GOOD:
             return Segment(text[:1], style), Segment(text[1:], self._style_of(Tone.QUIET))
-        return (Segment(text, style + _BOLD if tone in (Tone.BAD, Tone.WARNING) else style),)
+        return (Segment(text, style + _BOLD if tone in _LOUD else style),)
 
     def _draw_results(self, text: str, body: Style, is_plain: bool) -> Sequence[Segment]:
         """The cells of a matrix; failures are what stands out, also on the cursor row."""
