@@ -60,7 +60,7 @@ def test_a_table_of_nothing_but_empty_columns_keeps_one() -> None:
     assert [column.name for column in columns.visible] == ["state"]
 
 
-@pytest.mark.parametrize("width", [50, 60])
+@pytest.mark.parametrize("width", [60, 70])
 def test_the_name_stays_when_one_scrolls_sideways(width: int) -> None:
     _, layout, _ = drawn(width)
     assert layout.width > width
