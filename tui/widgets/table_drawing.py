@@ -387,6 +387,7 @@ class CellTexts:
         self._model = model
         self._name = model.schema.name_column
         self._url = next((name for name in ("web_url", "url") if name in model.schema), "")
+        self.linked_column = self._name if self._url else ""
         self._version = -1
         self._blocks: dict[int, pl.DataFrame] = {}
         self._cells: dict[tuple[int, str, int, CellFormat], list[str]] = {}
@@ -510,6 +511,7 @@ class RowPainter:
             body = body + _BOLD
 
         is_plain = row.at_cursor or row.flashed
+        linked = self._cells.linked_column
 
         def cells(slot: Slot) -> Sequence[Segment]:
             text, column = self._cells.cell(row.position, slot), slot.column
@@ -520,7 +522,8 @@ class RowPainter:
                 return Segment(text[:at], body), Segment(text[at:], self._style_of("data"))
             if column.kind is Kind.STATE and not is_plain:
                 return self._draw_state(text, self._cells.tone(row.position, slot))
-            if self._links and column.kind is Kind.TEXT and (link := self._cells.link(row.position, slot)):
+            may_link = text.startswith("http") or column.name == linked
+            if may_link and self._links and (link := self._cells.link(row.position, slot)):
                 return (Segment(text, body + Style(link=link)),)
             return (Segment(text, body),)
 
