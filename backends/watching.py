@@ -16,8 +16,7 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
-from backends.frames.formats import has_failed, has_not_ended, is_waiting
-from backends.frames.schema import Kind, Schema
+from backends.frames.formats import has_ended_badly, has_not_ended, is_waiting
 from backends.http.errors import HttpError
 from backends.resources import Resource, Row, read_list
 from backends.session import Session
@@ -74,17 +73,12 @@ def open_watched(session: Session, text: str, cancel: CancelToken) -> Resource:
     watched = resource.locator.watched()
     if watched != resource.locator:
         resource = session.resource(watched, cancel)
-    if not resource.poll_seconds or state_column(resource.schema) is None:
+    if not resource.poll_seconds or resource.schema.state_column is None:
         raise UsageError(
             f"{resource.title} cannot be watched: nothing in this list runs.",
             "Name a task group, a task, a push, a Prow job or a build.",
         )
     return resource
-
-
-def state_column(schema: Schema) -> str | None:
-    """The name of the column that says how each row fares: the first of its kind."""
-    return next((column.name for column in schema if column.kind is Kind.STATE), None)
 
 
 def watch_list(
@@ -101,7 +95,7 @@ def watch_list(
     how long such rows take. Raises `LostServerError`, and `AppError`s of the first reading.
     """
     wait = pause or cancel.sleep
-    column = state_column(resource.schema) or ""
+    column = resource.schema.state_column or ""
     rows = resource.watched_rows(read_list(resource, cancel).frame)
     seen: set[str] = set()
     last: Progress | None = None
@@ -157,7 +151,7 @@ def _progress(resource: Resource, rows: pl.DataFrame, column: str, seen: set[str
         rows[column].value_counts(sort=True).sort("count", column, descending=[True, False]).iter_rows()
     )
     counts = {state or "unknown": count for state, count in sorted(found.items(), key=_urgency)}
-    failed = [state for state in found if state and has_failed(state)]
+    failed = [state for state in found if state and has_ended_badly(state)]
     failures: list[Any] = []
     for row in rows.filter(pl.col(column).is_in(failed)).iter_rows(named=True):
         if row[resource.schema.key] not in seen:
@@ -171,4 +165,4 @@ def _progress(resource: Resource, rows: pl.DataFrame, column: str, seen: set[str
 
 def _urgency(item: tuple[str | None, int]) -> tuple[int, int, str]:
     state, count = item[0] or "", item[1]
-    return (0 if state and has_failed(state) else 1 if state and has_not_ended(state) else 2), -count, state
+    return (0 if state and has_ended_badly(state) else 1 if state and has_not_ended(state) else 2), -count, state

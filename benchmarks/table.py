@@ -180,6 +180,10 @@ async def measured(case: str, count: int) -> dict[str, float]:
 
     subject = KINDS[case](rows(count))
     app: Any = App()
+    if case == "frame":
+        from tui.theme import ThemedApp  # its stylesheet names colours of the theme
+
+        app = ThemedApp()
     result: dict[str, float] = {}
     async with app.run_test(size=(200, 60)) as pilot:
         await pilot.pause()

@@ -65,6 +65,9 @@ def actions_for(locator: ArchiveLocator, http: Http, settings: Settings) -> Arch
 # --- repositories ---
 
 
+_TITLE = 40  # characters of a message in a title
+
+
 @dataclass(frozen=True)
 class _RepositoryUse:
     """The repositories of a server that are pinned, and how many archives of each are cached."""
@@ -103,7 +106,7 @@ class SourceRepositoryList(Listing):
 
     @property
     def title(self) -> str:
-        return f"repositories of {self.source.root.partition('://')[2]}"
+        return f"source repositories of {self.source.root.partition('://')[2]}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """Pinned and used ones at once, then the index. If it cannot be read they stay, with the reason."""
@@ -449,7 +452,9 @@ class RevisionArchiveList(ArchiveList):
     def title(self) -> str:
         directory = f" {self.request.subdirectory}" if self.request.subdirectory else ""
         node = self._changeset.node if self._changeset is not None else self.request.revision
-        return f"{self.request.repository} {node[:SHORT_DIGITS]}{directory}"
+        description = self._changeset.description if self._changeset is not None else ""
+        message = description.partition("\n")[0].strip()[:_TITLE]
+        return f"{self.request.repository} {node[:SHORT_DIGITS]}{directory}{message and f': {message}'}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         changeset = self._changeset = self.source.resolve(self.request.repository, self.request.revision, cancel)
@@ -494,7 +499,7 @@ class CachedArchiveList(ArchiveList):
 
     @property
     def title(self) -> str:
-        return "cached archives"
+        return "cached source archives"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         frame = ARCHIVES.build([ArchiveRow.cached(one) for one in self._store.all()], now_ms())

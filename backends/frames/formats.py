@@ -147,6 +147,7 @@ class Tone(StrEnum):
 
     GOOD = "good"
     BAD = "bad"
+    EXCEPTION = "exception"  # the infrastructure failed, not the code under test
     WARNING = "warning"
     ACTIVE = "active"
     QUIET = "quiet"
@@ -162,8 +163,9 @@ class StateStyle(NamedTuple):
 
 _GOOD = StateStyle("✔", Tone.GOOD)
 _BAD = StateStyle("✖", Tone.BAD)
-_BROKEN = StateStyle("⚠", Tone.WARNING)  # the infrastructure failed, not the code under test
-_STOPPED = StateStyle("⊘", Tone.WARNING)
+_BROKEN = StateStyle("⚠", Tone.EXCEPTION)
+_STOPPED = StateStyle("⊘", Tone.EXCEPTION)
+_DOUBTFUL = StateStyle("!", Tone.WARNING)
 _AGAIN = StateStyle("↻", Tone.WARNING)
 _RUNNING = StateStyle("▶", Tone.ACTIVE)
 _PENDING = StateStyle("◌", Tone.QUIET)
@@ -175,7 +177,8 @@ _OTHER = StateStyle("·", Tone.PLAIN)
 _WORDS: dict[StateStyle, str] = {
     _GOOD: "completed success succeeded passed pass ok verified fixed improvement finished green acknowledged",
     _BAD: "failed failure fail new-failure testfailed busted regression rejected red",
-    _BROKEN: "exception error errored broken infra warning unchecked incomplete backedout downstream",
+    _BROKEN: "exception error errored broken infra",
+    _DOUBTFUL: "warning unchecked incomplete backedout downstream",
     _STOPPED: "aborted cancelled canceled usercancel superseded deadline-exceeded timeout timedout",
     _AGAIN: "retry retriggered intermittent flaky rerun reassigned returned",
     _RUNNING: "running stored active started investigating confirming downloading sending in-progress",
@@ -206,9 +209,13 @@ def state_tone(state: str) -> Tone:
 
 
 def has_failed(state: str) -> bool:
-    """Whether it ended badly: the code failed, the infrastructure did, or somebody stopped it. What is run again has
-    not."""
-    return state_style(state) in (_BAD, _BROKEN, _STOPPED)
+    """Whether the code under test failed."""
+    return state_style(state).tone is Tone.BAD
+
+
+def has_ended_badly(state: str) -> bool:
+    """Whether it failed, the infrastructure did, or somebody stopped it. What is run again has not ended."""
+    return state_style(state).tone in (Tone.BAD, Tone.EXCEPTION)
 
 
 def has_not_ended(state: str) -> bool:
@@ -223,6 +230,7 @@ def is_waiting(state: str) -> bool:
 
 MISSING = "·"
 LIMIT = 512  # characters of a cell that are ever looked at; no column is wider
+_MIDNIGHT = " 00:00:00"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
 
@@ -279,10 +287,18 @@ def format_value(value: object, column: Column) -> str:
     return safe_text(value) if isinstance(value, str) else safe_text(str(value))
 
 
+def format_single(value: object, column: Column) -> str:
+    """As `format_value`, where no header says the zone: a time with " UTC", midnight as its day."""
+    text = format_value(value, column)
+    if column.kind is not Kind.TIME or text in (MISSING, "?"):
+        return text
+    return text.removesuffix(_MIDNIGHT) if text.endswith(_MIDNIGHT) else f"{text} UTC"
+
+
 def describe_row(schema: Schema, row: Mapping[str, Any]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
     """The sections of the detail panel for one row: (section, ((label, text), ...)); empty cells are left out."""
     sections = (
-        (name, tuple((c.label, format_value(row[c.name], c)) for c in columns if row.get(c.name) not in (None, "")))
+        (name, tuple((c.label, format_single(row[c.name], c)) for c in columns if row.get(c.name) not in (None, "")))
         for name, columns in schema.sections().items()
     )
     return tuple(section for section in sections if section[1])
@@ -294,7 +310,7 @@ def with_unit(row: Mapping[str, object], columns: Iterable[Column]) -> tuple[tup
     return tuple(
         (
             column.label,
-            format_value(value, column) + (f" {column.unit}" if column.unit and column.kind is Kind.NUMBER else ""),
+            format_single(value, column) + (f" {column.unit}" if column.unit and column.kind is Kind.NUMBER else ""),
         )
         for column, value in told
         if value is not None
@@ -331,7 +347,7 @@ def _format_epoch(microseconds: float) -> str:
 
 def _format_duration(seconds: float) -> str:
     if not math.isfinite(seconds):
-        return _not_finite(seconds)
+        return format_not_finite(seconds)
     if seconds < 0:
         return "-" + _format_duration(-seconds)
     if seconds < 0.9995:
@@ -351,7 +367,7 @@ def _format_duration(seconds: float) -> str:
 def format_bytes(size: float) -> str:
     """Bytes in SI units: "512 B", "1.2 MB"."""
     if not math.isfinite(size):
-        return _not_finite(size)
+        return format_not_finite(size)
     if size < 0:
         return "-" + format_bytes(-size)
     if size < 1000:
@@ -368,14 +384,14 @@ def format_bytes(size: float) -> str:
 
 def _format_count(count: float) -> str:
     if not math.isfinite(count):
-        return _not_finite(count)
+        return format_not_finite(count)
     return f"{count:,}" if isinstance(count, int) or not count.is_integer() else f"{count:,.0f}"
 
 
 def _format_number(number: float) -> str:
     """Enough digits to tell two measurements apart, few enough to compare down a column."""
     if not math.isfinite(number):
-        return _not_finite(number)
+        return format_not_finite(number)
     size = abs(number)
     if size >= 1e12 or 0 < size < 0.001:
         return f"{number:.3e}"
@@ -386,7 +402,8 @@ def _format_number(number: float) -> str:
     return f"{number:.4f}"
 
 
-def _not_finite(number: float) -> str:
+def format_not_finite(number: float) -> str:
+    """NaN or an infinity."""
     return "NaN" if math.isnan(number) else "∞" if number > 0 else "-∞"
 
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from backends.frames import filters
 from backends.frames.filter_ast import FilterSyntaxError, escaped_pattern, quoted_if_needed
-from backends.frames.formats import Tone, state_tone
+from backends.frames.formats import has_failed
 from backends.frames.schema import Column, Kind, Schema
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,11 +38,11 @@ def failed_rows(frame: pl.DataFrame, schema: Schema) -> pl.Series | None:
 
     Of several state columns the first one counts.
     """
-    states = next((column for column in schema if column.kind is Kind.STATE and column.name in frame.columns), None)
-    if states is None:
+    name = schema.state_column
+    if name is None or name not in frame.columns:
         return None
-    cells = frame[states.name]
-    bad = [state for state in cells.unique().drop_nulls().to_list() if state_tone(state) is Tone.BAD]
+    cells = frame[name]
+    bad = [state for state in cells.unique().drop_nulls().to_list() if has_failed(state)]
     return cells.is_in(bad).fill_null(value=False)
 
 

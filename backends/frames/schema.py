@@ -94,10 +94,12 @@ class Column:
 
     `get`: where its values come from (see `Getter`). `section`: the section of the detail panel that shows it, "" for
     none. `hidden`: not drawn until the user asks for it, but filtered, exported and shown in the detail panel.
-    `width`: initial width in cells; 0 measures the first rows. `searched`: plain filter words look into it.
-    `keeps_end`: a text that does not fit loses its middle. `sort_by`: the column whose order this one has, where its
-    own texts do not sort as a user expects (999 before 1500). `cell`: what `get` returns if that is not the column's
-    dtype (server ids are integers in JSON and texts here).
+    `width`: the cells of a text that is longer, where not all columns fit. `searched`: plain filter words look into it.
+    `keeps_end`: a text that does not fit loses its middle. `is_name`: what a row is called, see `Schema.name_column`.
+    `results`: each character is a result (F failed, ~ flaky, P passed, S skipped, · not run), drawn as a matrix.
+    `seconds`: a time whose seconds matter; tables show other times to the minute. `sort_by`: the column whose order
+    this one has, where its own texts do not sort as a user expects (999 before 1500). `cell`: what `get` returns if
+    that is not the column's dtype (server ids are integers in JSON and texts here).
     """
 
     name: str
@@ -108,6 +110,9 @@ class Column:
     width: int = 0
     searched: bool = True
     keeps_end: bool = False
+    is_name: bool = False
+    results: bool = False
+    seconds: bool = False
     sort_by: str = ""
     section: str = ""
     cell: pl.DataType | None = None
@@ -173,9 +178,31 @@ class Schema:
         return tuple(column.name for column in self.columns)
 
     @property
+    def state_column(self) -> str | None:
+        """The name of the column whose states the list is about: the first that is drawn."""
+        return next((column.name for column in self.columns if column.kind is Kind.STATE and not column.hidden), None)
+
+    @property
     def text_columns(self) -> tuple[str, ...]:
         """What plain filter words search."""
         return tuple(column.name for column in self.columns if column.is_text and column.searched)
+
+    @cached_property
+    def name_column(self) -> str:
+        """The column that tells rows apart for a reader, "" if none does.
+
+        The one declared so, or the first text among the first three columns, or the first id among them: further to the
+        right are texts about a row.
+        """
+        for column in self.columns:
+            if column.is_name:
+                return column.name
+        first = [column for column in self.columns if not column.hidden][:3]
+        for kind in (Kind.TEXT, Kind.ID):
+            for column in first:
+                if column.kind is kind and column.name != "unit":
+                    return column.name
+        return ""
 
     def polars(self) -> dict[str, pl.DataType]:
         """Name -> dtype of a frame of this schema, the key column first if it is not a drawn one."""

@@ -16,7 +16,7 @@ from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
 from backends.http.errors import HttpError, sanitize
 from backends.prow import store_local
-from backends.prow.locators import BUCKET, ProwPath, ProwView, page_path, route
+from backends.prow.locators import BUCKET, ProwPath, ProwView, describe_file, page_path, route
 from backends.prow.store import MAX_JSON_BYTES, BlobInfo, BlobPage, BlobStore, list_all, list_pages
 from backends.prow.store_gcs import STORAGE, GcsStore
 from backends.prow.store_gcsweb import FallbackStore, GcswebStore, StoreChoice
@@ -108,13 +108,17 @@ class BucketReader:
     def log(
         self, path: str, title: str, *, lines: tuple[int, ...] = (), final: bool = False, failed: bool = False
     ) -> LogAddress | None:
-        """A text by its object's name; None where no URL leads to it. `final`, `failed`: see `LogAddress`."""
+        """A text by its object's name; None where no URL leads to it. `final`, `failed`: see `LogAddress`.
+
+        It is called by its job and build, or `title` if it is not in a build.
+        """
         url = self.blobs.url(self.bucket, path)
         if not url:
             return None
         if len(lines) == 2 and lines[1] < lines[0]:
             lines = lines[:1]
         line, last = (*lines, None, None)[:2]
+        title = describe_file(path) or title
         return LogAddress(url, title, self.locator(path, lines), line=line, final=final, failed=failed, last=last)
 
     def last_lines(self, path: str, count: int, cancel: CancelToken) -> list[bytes] | None:
@@ -138,8 +142,10 @@ class BucketReader:
         return None
 
     def document(self, path: str, title: str) -> Document:
-        """A JSON file as a tree."""
-        return Document(title, self.locator(path), lambda cancel: self._read_document(path, cancel))
+        """A JSON file as a tree, called `title` if it is not in a build."""
+        return Document(
+            describe_file(path) or title, self.locator(path), lambda cancel: self._read_document(path, cancel)
+        )
 
     def _read_document(self, path: str, cancel: CancelToken) -> Any:
         """Raises `AppError` for what is not JSON, and the `HttpError`s of reading it."""

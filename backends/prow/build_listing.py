@@ -19,7 +19,7 @@ import msgspec
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
-from backends.frames.formats import format_value
+from backends.frames.formats import format_single
 from backends.http.errors import AccessDeniedError, HttpError, NotFoundError, ServerError
 from backends.http.response import Freshness, ResponseSource
 from backends.listings import Listing
@@ -315,10 +315,10 @@ class BuildView(Listing):
 
     @property
     def builds_title(self) -> str:
-        """ "136 builds of JOB", or "BUILD of JOB": for titles, which narrow screens cut at the end."""
+        """ "136 builds of JOB", or "JOB BUILD": for titles, which narrow screens cut at the end."""
         builds = self.locator.builds
         if len(builds) == 1:
-            return f"{builds[0]} of {self.job}"
+            return f"{self.job} {builds[0]}"
         return f"{f'{len(builds):,}' if builds else 'the newest'} builds of {self.job}"
 
     def find_places(self, cancel: CancelToken) -> list[BuildPlace]:
@@ -360,7 +360,7 @@ class BuildView(Listing):
 
     def detail(self, row: Row) -> Detail:
         cells = tuple(
-            (column.label, format_value(row[column.name], column) + (" %" if column.unit == "%" else ""))
+            (column.label, format_single(row[column.name], column) + (" %" if column.unit == "%" else ""))
             for column in self.schema
             if row.get(column.name) not in (None, "") and column.name not in (*self.long_texts, *self.not_in_detail)
         )

@@ -323,7 +323,7 @@ class BuildList(Listing):
         folder, names = row.get("folder"), list_logs(row.get("names"))
         if row.get("state") in LIVE and not names:
             url = live_log(self.bucket.bucket, str(row["job"]), str(row["build"]), self.bucket.scope)
-            return LogAddress(url, f"log of {row['build']}", self.open(row), live=True) if url else None
+            return LogAddress(url, f"log of {row['job']} {row['build']}", self.open(row), live=True) if url else None
         if not folder or (not names and row.get("names")):
             return None
         return self.named_log(row, names[0] if names else BUILD_LOG)

@@ -81,7 +81,7 @@ SETS = Schema(
 FILE_COUNTS = Schema(
     (
         Column("level", Kind.TEXT, "Level", get="level"),
-        Column("name", Kind.TEXT, "Name", width=44, get="name"),
+        Column("name", Kind.TEXT, "Name", width=44, is_name=True, keeps_end=True, get="name"),
         Column("present", Kind.COUNT, "Present", get="present"),
         Column("missing", Kind.COUNT, "Missing", get="missing"),
         Column("share", Kind.NUMBER, "Present", "%", get="share"),

@@ -23,7 +23,7 @@ from backends.prow.bucket import BucketReader
 from backends.prow.build_listing import BuildView, ErrorHandler
 from backends.prow.build_reader import BuildPlace, mapping
 from backends.prow.files import is_events, list_tree
-from backends.prow.locators import EventsView, route
+from backends.prow.locators import EventsView, describe_file, route
 from backends.prow.store import epoch_ms
 from backends.resources import Chart, Document, LogAddress, Page, Row
 
@@ -52,13 +52,13 @@ class EventRow(msgspec.Struct, gc=False, kw_only=True):
 
 EVENTS = Schema(
     (
-        Column("last", Kind.TIME, "Last", cell=pl.Int64(), get="last"),
+        Column("last", Kind.TIME, "Last", seconds=True, cell=pl.Int64(), get="last"),
         Column("type", Kind.TEXT, "Type", get="type"),
         Column("reason", Kind.TEXT, "Reason", get="reason"),
-        Column("object", Kind.TEXT, "Object", keeps_end=True, width=36, get="object"),
+        Column("object", Kind.TEXT, "Object", is_name=True, keeps_end=True, width=36, get="object"),
         Column("message", Kind.TEXT, "Message", width=60, get="message"),
         Column("count", Kind.COUNT, "Count", get="count"),
-        Column("first", Kind.TIME, "First", cell=pl.Int64(), get="first"),
+        Column("first", Kind.TIME, "First", seconds=True, cell=pl.Int64(), get="first"),
         Column("source", Kind.TEXT, "Source", get="source"),
         Column("namespace", Kind.TEXT, "Namespace", hidden=True, get="namespace"),
         Column("file", Kind.TEXT, "File", keeps_end=True, width=36, get="file"),
@@ -178,7 +178,7 @@ class EventList(BuildView):
     def title(self) -> str:
         if self.path.endswith("/") or not self.path:
             return f"events of {self.builds_title}"
-        return f"{self.path.rpartition('/')[2]} of {route(self.path).build or self.path}"
+        return describe_file(self.path) or self.path
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         columns = self.schema.polars().keys()

@@ -357,7 +357,7 @@ class FolderFiles(FileListing):
         below = self.folder.removeprefix(path.base).rstrip("/") if path.base else ""
         if path.base:
             # A breadcrumb is cut at its end: what this level adds comes first.
-            return f"{below} of {path.build}" if below else f"{path.job} {path.build}"
+            return f"{below} of {path.job} {path.build}" if below else f"{path.job} {path.build}"
         return self.folder.rstrip("/") or self.bucket.bucket
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
@@ -397,8 +397,10 @@ class TreeFiles(FileListing):
     @property
     def title(self) -> str:
         if len(self.places) == 1:
-            return f"all files of {self.places[0].build or self.places[0].folder.rstrip('/')}"
-        return f"all files of {len(self.places):,} builds"
+            place = self.places[0]
+            return f"all files of {f'{place.job} {place.build}' if place.build else place.folder.rstrip('/')}"
+        job = next((place.job for place in self.places), "")
+        return f"all files of {len(self.places):,} builds of {job}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """A page a build (or several); what could not be listed is in the note. Ends at `MAX_FILES`."""

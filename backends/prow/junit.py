@@ -26,7 +26,7 @@ from backends.prow.build_listing import BuildView, ErrorHandler
 from backends.prow.build_reader import BUILD_LOG, BuildPlace, created_ms, parse_object, seconds_ms
 from backends.prow.files import FileTree, is_junit, list_tree
 from backends.prow.junit_reader import EMPTY, NO_SUITE, JUnitCase, JUnitContent, read_junit
-from backends.prow.locators import JUnitMatrixView, JUnitView, ProwPath, ProwView, route
+from backends.prow.locators import JUnitMatrixView, JUnitView, ProwPath, ProwView, describe_file, route
 from backends.prow.store import BlobInfo
 from backends.resources import LIST, Entry, Link, LogAddress, Page, Row
 
@@ -106,9 +106,10 @@ def _test_column(width: int) -> Column:
 
 
 JUNIT_TESTS = Schema((_STATE, _test_column(60), *_RESULT, _BUILD, _STARTED, *_REST), key="key", key_get="key")
+_NAME = replace(_test_column(40), is_name=True)
 # The same columns where rows are of several builds: which build and when stand beside the test, or (of one test)
 # before all that does not change.
-JUNIT_TESTS_OF_BUILDS = Schema((_STATE, _BUILD, _STARTED, _test_column(40), *_RESULT, *_REST), key="key")
+JUNIT_TESTS_OF_BUILDS = Schema((_STATE, _BUILD, _STARTED, _NAME, *_RESULT, *_REST), key="key")
 JUNIT_RESULTS = Schema((_STATE, _BUILD, _STARTED, *_RESULT, _test_column(40), *_REST), key="key")
 JUNIT_FILES = Schema(
     (
@@ -210,7 +211,7 @@ JUNIT_MATRIX = Schema(
     (
         Column("state", Kind.STATE, "Last", width=9),
         Column("test", Kind.TEXT, "Test", width=50, keeps_end=True),
-        Column("history", Kind.TEXT, "Builds, newest first", width=40, searched=False),
+        Column("history", Kind.TEXT, "Builds, newest first", width=40, searched=False, results=True),
         Column("pass_rate", Kind.NUMBER, "Passed", "%"),
         Column("runs", Kind.COUNT, "Runs"),
         Column("failures", Kind.COUNT, "Failures"),
@@ -556,7 +557,7 @@ class TestCases(_JUnitView):
     def title(self) -> str:
         if self.locator.test:
             return f"{self.locator.test} in {self.builds_title}"
-        return f"tests of {self.locator.path.rpartition('/')[2] or self.builds_title}"
+        return f"tests of {describe_file(self.locator.path) or self.builds_title}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """A page whenever builds have been read; the last one says which files could not be read completely."""
@@ -608,7 +609,7 @@ class TestMatrix(_JUnitView):
     noun = ("test", "tests")
     default_sort = None
     detail_title = "Test"
-    title_pattern = "tests by build, {}"
+    title_pattern = "tests by build: {}"
     long_texts = ("message",)
 
     def __init__(self, locator: JUnitMatrixView, bucket: BucketReader) -> None:

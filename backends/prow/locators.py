@@ -85,6 +85,16 @@ def route(path: str) -> Route:
     return _builds(path, [*above, *below[:pull]], below[pull:], ends, Place.BUILDS, number)
 
 
+def describe_file(path: str) -> str:
+    """Name, job and build of a file; "" for what is not in a build. The build's own log needs no name."""
+    place = route(path)
+    below = path.removeprefix(place.base) if place.base else ""
+    if not below:
+        return ""
+    name = "log" if below == "build-log.txt" else below.rpartition("/")[2]
+    return f"{name} of {place.job} {place.build}"
+
+
 def _builds(path: str, above: list[str], below: list[str], ends: bool, builds: Place, pull: str) -> Route:
     if not below:
         return Route(Place.JOBS, pull=pull)

@@ -39,7 +39,7 @@ def check_pivot(schema: Schema, rows: Sequence[str], columns: str, value: str, a
 def _state(schema: Schema, value: str) -> str | None:
     if value and schema[value].kind is Kind.STATE:
         return value
-    return next((column.name for column in schema if column.kind is Kind.STATE), None)
+    return schema.state_column
 
 
 def pivot_schema(schema: Schema, rows: Sequence[str], columns: Sequence[str], value: str, aggregate: str) -> Schema:

@@ -66,7 +66,7 @@ class JobDataList(Listing):
             name = Path(self.locator.path).name
         else:
             count = len(self.locator.task_ids)
-            name = "1 task" if count == 1 else f"{count:,} tasks"
+            name = "job data of 1 task" if count == 1 else f"job data of {count:,} tasks"
         return name if self.locator.view == "jobs" else f"{name}: {self.locator.view}"
 
     def _read(self, cancel: CancelToken, *, for_lint: bool = False) -> list[JobEntry]:
@@ -299,7 +299,7 @@ class OutboxList(Listing):
 
     @property
     def title(self) -> str:
-        return "Outbox"
+        return "outbox of job data"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         self._read_at = time.time()

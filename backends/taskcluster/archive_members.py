@@ -58,7 +58,7 @@ class ArchiveMemberList(ContentList):
 
     @property
     def title(self) -> str:
-        return f"in {self.contents.name.rpartition('/')[2]}"
+        return f"members of {self.contents.name.rpartition('/')[2]}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         if self.client.http.mode is Mode.OFFLINE:

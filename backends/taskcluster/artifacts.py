@@ -58,7 +58,7 @@ class ArtifactRow(msgspec.Struct, gc=False):
 ARTIFACTS = Schema(
     (
         Column("run", Kind.COUNT, "Run", get="run"),
-        Column("name", Kind.TEXT, "Name", width=52, get="entry.name"),
+        Column("name", Kind.TEXT, "Name", width=52, keeps_end=True, get="entry.name"),
         # Of decoded bytes; null where the worker did not tell (most before 2026).
         Column("size", Kind.BYTES, "Size", "B", get="entry.contentLength"),
         Column("content_type", Kind.TEXT, "Type", get="entry.contentType"),
@@ -128,7 +128,7 @@ class ArtifactList(ClientListing):
         if len(self.task_ids) != 1:
             return f"artifacts of {len(self.task_ids):,} tasks"
         name = self._task_name or f"task {self.task_ids[0]}"
-        return name + ("" if self.run is None else f" run {self.run}")
+        return name + ("" if self.run is None else f", run {self.run}")
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """A page whenever tasks have been listed. Of several tasks, those that cannot be listed are in the note."""

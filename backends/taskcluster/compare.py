@@ -20,10 +20,11 @@ from backends.pool import map_concurrently
 from backends.resources import LIST, ROWS, Chart, Document, Entry, Link, ListContents, LogAddress, Page, Row, read_list
 from backends.taskcluster.client import Client
 from backends.taskcluster.contents import ClientListing, task_document
-from backends.taskcluster.group_cache import GroupTasks, load_tasks
+from backends.taskcluster.group_cache import GroupCache, GroupTasks, load_tasks
 from backends.taskcluster.locators import Artifact, GroupComparison, Task, TaskGroup, compare_groups, is_slugid
 from backends.taskcluster.logs import run_log
 from backends.taskcluster.measurements import MeasurementList, by_replicate
+from backends.taskcluster.task_rows import describe_push, filter_ids
 from backends.taskcluster.urls import normalise_root
 
 T = TypeVar("T")
@@ -229,6 +230,7 @@ class _ComparisonList(ClientListing):
         super().__init__(locator, client)
         self.comparison = locator
         self.sides = (self._group(locator.base), self._group(locator.new))
+        self._names = ("", "")  # of the sides; known with the rows
 
     def _group(self, side: Locator) -> TaskGroup:
         """Raises `InvalidLocatorError` for a side that `resolve` has not looked up."""
@@ -238,7 +240,7 @@ class _ComparisonList(ClientListing):
 
     @property
     def title(self) -> str:
-        base, new = (_describe(side) for side in self.sides)
+        base, new = (name or _describe(side) for name, side in zip(self._names, self.sides, strict=True))
         return f"{base} → {new}"
 
     def client_of(self, side: int) -> Client:
@@ -251,7 +253,21 @@ class _ComparisonList(ClientListing):
         )
         for batch in sides:
             loaded.update(batch)
+        self._names = self._name_side(0, loaded[0]), self._name_side(1, loaded[1])
         return loaded[0], loaded[1]
+
+    def _name_side(self, number: int, loaded: object) -> str:
+        """From the tasks that have been loaded, or stored meanwhile: the name of a single task, else the push."""
+        side = self.sides[number]
+        tasks = loaded if isinstance(loaded, GroupTasks) else GroupCache(self.client_of(number)).read(side.group_id)
+        if tasks is None:
+            return ""
+        if len(side.task_ids) == 1:
+            names = filter_ids(tasks.frame, side.task_ids)["name"].drop_nulls()
+            return str(names[0]) if len(names) else ""
+        some = f"{len(side.task_ids):,} tasks of " if side.task_ids else ""
+        push = describe_push(tasks.frame)[0]
+        return some + push if push else ""
 
     def row_title(self, row: Row) -> str:
         return " ".join(str(row[name]) for name in ("label", "suite", "subtest") if row.get(name))
@@ -290,11 +306,14 @@ class TaskChangeList(_ComparisonList):
     def log(self, row: Row) -> LogAddress | None:
         side = self._side(row)
         task_id = self._task(row, side)
-        return run_log(self.client_of(side), task_id, None, live=False) if task_id else None
+        title = f"log of {row.get('label') or task_id}"
+        return run_log(self.client_of(side), task_id, None, live=False, title=title) if task_id else None
 
     def document(self, row: Row) -> Document | None:
         side = self._side(row)
-        return task_document(self.client_of(side), {"task_id": self._task(row, side)})
+        return task_document(
+            self.client_of(side), {"task_id": self._task(row, side), "task_name": row.get("label")}
+        )  # fmt: skip
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         entries: list[Entry] = []

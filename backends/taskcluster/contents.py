@@ -79,7 +79,7 @@ def task_document(client: Client, row: Row) -> Document | None:
         definition = client.fetch_definition_json(task_id, cancel)
         return task_tree(task_id, definition, client.fetch_status_json(task_id, cancel))
 
-    return Document(f"task {name or task_id}", Task(task_id, None, client.root), read)
+    return Document(name or f"task {task_id}", Task(task_id, None, client.root), read)
 
 
 def task_tree(task_id: str, definition: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
@@ -106,7 +106,8 @@ def artifact_document(client: Client, row: Row) -> Document | None:
     def read(cancel: CancelToken) -> Any:
         return parse_artifact(client.http.get(url, policy=policy, accept="*/*", cap=JSON_CAP, cancel=cancel))
 
-    return Document(f"{name} of {task_id}", Artifact(task_id, run, name, client.root), read)
+    of = row.get("task_name") or f"task {task_id}"
+    return Document(f"{name.rpartition('/')[2]} of {of}", Artifact(task_id, run, name, client.root), read)
 
 
 def parse_artifact(response: Response) -> Any:

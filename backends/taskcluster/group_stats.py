@@ -27,7 +27,7 @@ from backends.taskcluster.contents import ClientListing, slugids
 from backends.taskcluster.group_cache import load_tasks
 from backends.taskcluster.locators import GroupView, Task, TaskArtifacts, TaskGroup, TaskMeasurements, is_slugid
 from backends.taskcluster.logs import task_log
-from backends.taskcluster.task_rows import TASKS
+from backends.taskcluster.task_rows import TASKS, describe_push
 
 BY = ("suite", "platform", "worker_pool", "kind", "state", "build_type", "tier", "reason", "owner", "priority")
 _SHARES = {"median": 0.5, "p90": 0.9, "p95": 0.95}
@@ -300,14 +300,16 @@ class GroupViewList(ClientListing):
     def __init__(self, locator: GroupView, client: Client) -> None:
         super().__init__(locator, client)
         self.group = TaskGroup(locator.group_id, client.root, locator.task_ids)
+        self._push = ""  # known with the rows
 
     @property
     def title(self) -> str:
         some = f"{len(self.group.task_ids):,} tasks of " if self.group.task_ids else ""
-        return f"{self.what} of {some}group {self.group.group_id}"
+        return f"{self.what} of {some}{self._push or f'task group {self.group.group_id}'}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         tasks = load_tasks(self.client, self.group, cancel)
+        self._push = describe_push(tasks.frame)[0]
         rows = self.compute(tasks.frame)
         yield Page(rows, tasks.freshness, total=rows.height, note=tasks.note)
 

@@ -75,7 +75,7 @@ class IndexList(ClientListing):
 
     @property
     def title(self) -> str:
-        return f"index {self.path or 'root'}"
+        return f"index: {self.path or 'all namespaces'}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         for kind in ("namespace", "task"):

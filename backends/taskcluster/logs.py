@@ -41,11 +41,12 @@ def is_text(name: str, content_type: str) -> bool:
 
 def artifact_log(
     root: str, task_id: str, run: int | None, name: str, *, live: bool, line: int | None = None,
-    last: int | None = None,
+    last: int | None = None, task_name: str = "",
 ) -> LogAddress:  # fmt: skip
-    """`line`, from 1: where to open it; `last`: the end of a range of lines."""
+    """`line`, from 1: where to open it; `last`: the end of a range of lines; `task_name`: for the title, if known."""
     locator = Artifact(task_id, run, name, root, line, last)
-    title = f"{name} of {task_id}" + ("" if run is None else f" run {run}")
+    what = "log" if name in (LIVE, BACKING) else name.rpartition("/")[2]
+    title = f"{what} of {task_name or f'task {task_id}'}" + ("" if run is None else f", run {run}")
     final = run is not None and not live
     return LogAddress(artifact_url(root, task_id, run, name), title, locator, live, final=final, line=line, last=last)
 
@@ -181,4 +182,6 @@ def row_log(root: str, row: Row) -> LogAddress | None:
         return None
     live = row.get("storage") == "reference" and row.get("run_state") not in RESOLVED
     failed = row.get("run_state") in FAILED and name.rpartition("/")[2] in _WHOLE_LOGS
-    return replace(artifact_log(root, task_id, row.get("run"), name, live=live), failed=failed)
+    task_name = str(row.get("task_name") or "")
+    found = artifact_log(root, task_id, row.get("run"), name, live=live, task_name=task_name)
+    return replace(found, failed=failed)

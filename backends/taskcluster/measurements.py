@@ -202,7 +202,7 @@ class MeasurementList(ClientListing):
     @property
     def title(self) -> str:
         if self.artifact:
-            return self.artifact.rpartition("/")[2]
+            return f"measurements in {self.artifact.rpartition('/')[2]}"
         if len(self.tasks) != 1:
             return f"measurements of {len(self.tasks):,} tasks"
         return f"measurements of {self.tasks[0].name or self.tasks[0].task_id}"

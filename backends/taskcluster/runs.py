@@ -55,9 +55,9 @@ RUNS = Schema(
         Column("worker_group", Kind.TEXT, "Worker group", get="run.workerGroup"),
         Column("worker", Kind.TEXT, "Worker", get="run.workerId"),
         Column("worker_pool", Kind.TEXT, "Worker pool", get="worker_pool"),
-        Column("scheduled", Kind.TIME, "Scheduled", get=iso_time("run.scheduled")),
-        Column("started", Kind.TIME, "Started", get=iso_time("run.started")),
-        Column("resolved", Kind.TIME, "Resolved", get=iso_time("run.resolved")),
+        Column("scheduled", Kind.TIME, "Scheduled", seconds=True, get=iso_time("run.scheduled")),
+        Column("started", Kind.TIME, "Started", seconds=True, get=iso_time("run.started")),
+        Column("resolved", Kind.TIME, "Resolved", seconds=True, get=iso_time("run.resolved")),
         Column("task_id", Kind.ID, "Task", hidden=True, get="task_id"),
     ),
     key="key",
@@ -122,7 +122,8 @@ class RunList(ClientListing):
         if row.get("started") is None:
             return None
         live, failed = row.get("state") not in RESOLVED, row.get("state") in FAILED
-        return run_log(self.client, self.task_id, row.get("run"), live=live, failed=failed)
+        title = f"log of {self._task.get('name') or f'task {self.task_id}'}, run {row.get('run')}"
+        return run_log(self.client, self.task_id, row.get("run"), live=live, failed=failed, title=title)
 
     def document(self, row: Row) -> Document | None:
         return task_document(self.client, {**self._task, "state": ""})

@@ -13,6 +13,7 @@ years (samples of 2018 to 2020 and the names of 2026); where they do not, the na
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import lru_cache
 
 import msgspec
@@ -262,6 +263,24 @@ def count_retriggers(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
         counted.select(pl.when(one).then(1).otherwise(name).cast(pl.Int64).alias(name) for name in ("copies", "copy"))
     )
+
+
+def describe_push(frame: pl.DataFrame) -> tuple[str, str]:
+    """ "autoland 16982c3917d4" and "enrico, 2026-11-20": the push of a group's tasks, then who made it, and when.
+
+    Both are "" if no task says its project and revision: an id alone tells a reader nothing.
+    """
+    tasks = frame.select("project", "revision", "owner", "created").drop_nulls(["project", "revision"])
+    if tasks.is_empty():
+        return "", ""
+    project, revision = tasks.row(0)[:2]
+    owners = tasks["owner"].drop_nulls().mode().sort()
+    created = tasks["created"].min()
+    made = [
+        str(owners[0]).partition("@")[0][:40] if len(owners) else "",
+        f"{created:%Y-%m-%d}" if isinstance(created, datetime) else "",
+    ]
+    return f"{project[:40]} {revision[:12]}", ", ".join(filter(None, made))
 
 
 def filter_ids(frame: pl.DataFrame, task_ids: Sequence[str]) -> pl.DataFrame:

@@ -42,6 +42,7 @@ from backends.taskcluster.task_rows import (
     TASKS,
     count_retriggers,
     decode_rows,
+    describe_push,
     filter_ids,
     rows_of_entries,
     updated_rows,
@@ -165,8 +166,8 @@ class GroupTaskList(TaskList):
 
     @property
     def title(self) -> str:
-        some = f"{len(self.task_ids):,} tasks of " if self.task_ids else ""
-        return f"{some}{self._push}group {self.group_id}"
+        some = f"{len(self.task_ids):,} task{'s' * (len(self.task_ids) != 1)} of " if self.task_ids else ""
+        return some + (self._push or f"task group {self.group_id}")
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """The cached listing first; if that can still change, the queue's pages, which replace its rows one by one.
@@ -199,10 +200,9 @@ class GroupTaskList(TaskList):
         self._looked, self._closed = time.monotonic(), listing.is_closed
 
     def _rows_to_show(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The tasks that the locator names. Learns the group's push for the title: an id alone tells a user nothing."""
+        """The tasks that the locator names. Learns the group's push for the title."""
         if not self._push:
-            push = frame.select("project", "revision").drop_nulls().head(1)
-            self._push = "".join(f"{project[:40]} {revision[:12]} " for project, revision in push.iter_rows())
+            self._push = " by ".join(filter(None, describe_push(frame)))
         self.total = frame.height
         return filter_ids(frame, self.task_ids)
 

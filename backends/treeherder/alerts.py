@@ -42,7 +42,7 @@ from backends.treeherder.locators import (
     SeriesRef,
 )
 from backends.treeherder.models import AlertSignature, JobTaskMetadata, PerformanceAlert, PerformanceAlertSummary
-from backends.treeherder.web_urls import FRAMEWORKS, alerts_url, graph_url
+from backends.treeherder.web_urls import alerts_url, framework_name, graph_url
 
 AROUND = 14 * 86400  # seconds before and after an alert's push that its series is shown for
 MOST_SUMMARIES = 2000  # about two months of all frameworks; the filters reach further back
@@ -138,7 +138,8 @@ SUMMARIES = Schema(
         Column("status", Kind.STATE, "Status", width=14, section="Summary",
                get=lambda row: status_word(row.summary.status, SUMMARY_STATUSES)),
         Column("worst_percent", Kind.NUMBER, "Largest %", section="Alerts", get=_SummaryRow.worst_percent),
-        Column("title", Kind.TEXT, "Suites", width=24, section="Summary", get=lambda row: row.distinct("suite")),
+        Column("title", Kind.TEXT, "Suites", width=24, is_name=True, section="Summary",
+               get=lambda row: row.distinct("suite")),
         Column("framework", Kind.TEXT, "Framework", section="Summary", get=with_context(_framework)),
         Column("repository", Kind.TEXT, "Repository", section="Summary", get="summary.repository"),
         Column("regressions", Kind.COUNT, "Regr.", section="Alerts",
@@ -275,6 +276,9 @@ def alert_frame(summaries: Sequence[PerformanceAlertSummary]) -> pl.DataFrame:
     )  # fmt: skip
 
 
+_TITLE = 40  # characters of the suites in a title
+
+
 class AlertSummaryList(TreeherderList):
     """One row a summary, newest first, by the server's own filters. Enter: its alerts."""
 
@@ -291,10 +295,15 @@ class AlertSummaryList(TreeherderList):
     @property
     def title(self) -> str:
         at = self.locator
-        frameworks = {str(number): name for name, number in (self._frameworks or FRAMEWORKS).items()}
-        framework = frameworks.get(at.framework, at.framework)
-        words = [at.repository, framework, at.status, at.words and f"“{at.words[:20]}”", *at.flags]
-        return " ".join(["alerts", *filter(None, words)])
+        status = status_word(int(at.status), SUMMARY_STATUSES) if at.status.isdecimal() else at.status
+        words = [
+            at.repository,
+            framework_name(at.framework, self._frameworks),
+            status or "",
+            at.words and f"“{at.words[:20]}”",
+            *at.flags,
+        ]
+        return ": ".join(filter(None, ["Alerts", ", ".join(filter(None, words))]))
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         self._trackers = _issue_trackers(self.client, cancel)
@@ -386,8 +395,10 @@ class AlertList(TreeherderList):
 
     @property
     def title(self) -> str:
-        status = f" {self._summary['status']}" if self._summary.get("status") else ""
-        return f"alert summary {self.locator.number}{status}"
+        one = self._summary
+        suites = str(one.get("title") or "")
+        words = [suites if len(suites) <= _TITLE else f"{suites[:_TITLE]}…", one.get("repository"), one.get("status")]
+        return ": ".join(filter(None, [f"Alert {self.locator.number}", ", ".join(str(word) for word in words if word)]))
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         found = self.client.fetch_alert_summary(self.locator.number, cancel)

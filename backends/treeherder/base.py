@@ -14,7 +14,7 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.errors import UsageError
-from backends.frames.formats import format_value, parse_quantity
+from backends.frames.formats import format_single, parse_quantity
 from backends.frames.schema import Column, Kind, Schema
 from backends.listings import Listing
 from backends.locators.base import Locator
@@ -148,7 +148,8 @@ def log_of(row: Row, root: str, *, live: bool = False) -> LogAddress | None:
         return None
     artifact = Artifact(task.task_id, task.run, "public/logs/live.log" if live else LOG, root)
     failed = row.get("result") in FAILED_RESULTS
-    return LogAddress(artifact.text(), str(row.get("name") or task.task_id), artifact, live, failed=failed)
+    name = row.get("name") or row.get("series") or f"task {task.task_id}"
+    return LogAddress(artifact.text(), f"log of {name}", artifact, live, failed=failed)
 
 
 # Columns and cells
@@ -198,7 +199,7 @@ def labeled_cells(row: Row, schema: Schema, names: Iterable[str]) -> tuple[tuple
     """(label, text) of the cells that have a value."""
     columns = [schema[name] for name in names]
     return tuple(
-        (column.label, format_value(row[column.name], column))
+        (column.label, format_single(row[column.name], column))
         for column in columns
         if row.get(column.name) not in (None, "")
     )

@@ -197,7 +197,7 @@ class PushJobList(_Jobs):
 
     @property
     def title(self) -> str:
-        return f"{self.repository} push {self.locator.push_id}"
+        return f"jobs of {self.repository} {self._revision[:12] if self._revision else f'push {self.locator.push_id}'}"
 
     def _list_url(self) -> str:
         return push_url(self.client.base, replace(self.locator, revision=self._revision or ""))
@@ -226,16 +226,19 @@ class SimilarJobList(_Jobs):
 
     empty_text = "There is no other job like it."
     locator: SimilarJobs
+    _name = ""  # known with the rows
 
     @property
     def title(self) -> str:
-        return f"{self.repository} jobs like {self.locator.job_id}"
+        return f"jobs like {self._name or self.locator.job_id} in {self.repository}"
 
     def _list_url(self) -> str:
         return job_url(self.client.base, self.locator)
 
     def _page(self, client: TreeherderClient, cancel: CancelToken) -> Page:
         page = super()._page(client, cancel)
+        names = page.frame["name"].drop_nulls()  # all have the same
+        self._name = str(names[0]) if len(names) else ""
         return replace(page, frame=page.frame.sort("submitted", descending=True, nulls_last=True))
 
     def _fetch(self, client: TreeherderClient, cancel: CancelToken) -> Result[PushJob]:

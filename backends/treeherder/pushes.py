@@ -64,7 +64,7 @@ PUSHES = Schema(
         Column("author", Kind.TEXT, "Author", width=18, section="Push", get="author"),
         Column("failed", Kind.COUNT, "Failed", section="Jobs"),  # the counts come from another endpoint, push by push
         Column("running", Kind.COUNT, "Running", section="Jobs"),
-        Column("message", Kind.TEXT, "Tip's message", width=50, section="Push", get=_message),
+        Column("message", Kind.TEXT, "Tip's message", width=50, is_name=True, section="Push", get=_message),
         Column("commits", Kind.COUNT, "Commits", section="Push", get=_commits),
         Column("success", Kind.COUNT, "OK", section="Jobs"),
         Column("pending", Kind.COUNT, "Pending", section="Jobs"),
@@ -120,7 +120,7 @@ class PushList(TreeherderList):
             at.start and f"from {at.start}",
             f"{at.from_revision[:12]}..{at.to_revision[:12]}" if at.from_revision or at.to_revision else "",
         ]
-        return " ".join([at.repository, "pushes", *filter(None, words)])
+        return " ".join(["pushes to", at.repository, *filter(None, words)])
 
     def prefer(self, keys: Sequence[str]) -> None:
         self._counts.preferred = keys

@@ -328,7 +328,7 @@ class SeriesPoints(MeasuredList):
     @property
     def title(self) -> str:
         count = len(self.locator.series)
-        return self._name or ("a series" if count == 1 else f"{count} series")
+        return self._name or ("series" if count == 1 else f"{count} series")
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """A page of points a series; then the same rows again, with candidates, alerts and tasks."""
@@ -336,7 +336,8 @@ class SeriesPoints(MeasuredList):
         self._frameworks = {one.ref: str(one.summary.framework_id or one.ref.framework) for one in reads}
         self._range = value_range(pl.concat([DATA.empty(), *(one.data for one in reads)]))
         names = label_series([(one.ref.repository, one.summary) for one in reads])
-        self._name = names[0] if len(names) == 1 else ""
+        others = f" and {len(names) - 1} more series" if len(names) > 1 else ""
+        self._name = f"{names[0]}{others}" if names else ""
         note = self._note(reads)
         points: list[pl.DataFrame] = []
         for one, name in zip(reads, names, strict=True):

@@ -44,7 +44,14 @@ from backends.treeherder.locators import (
     TreeherderLocator,
 )
 from backends.treeherder.models import NamedId, PerformanceSignature, TreeherderRepository
-from backends.treeherder.web_urls import alerts_url, graph_url, pushes_url, reference_url, signatures_url
+from backends.treeherder.web_urls import (
+    alerts_url,
+    framework_name,
+    graph_url,
+    pushes_url,
+    reference_url,
+    signatures_url,
+)
 
 AT_ONCE = 5000  # rows that become columns together: as many as the processor's cache holds
 MOST_SERIES = 6  # as many colours as tell series apart
@@ -200,7 +207,7 @@ class RepositoryList(TreeherderList):
 
     @property
     def title(self) -> str:
-        return "Perfherder"
+        return "Perfherder: repositories"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         found = self.client.fetch_repositories(cancel)
@@ -243,7 +250,7 @@ class FrameworkList(TreeherderList):
 
     @property
     def title(self) -> str:
-        return self.locator.repository or "frameworks"
+        return f"{self.locator.repository or 'Perfherder'}: frameworks"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         if self.locator.repository:
@@ -302,11 +309,13 @@ class SignatureList(TreeherderList):
 
     @property
     def title(self) -> str:
-        framework = self.locator.framework or "all frameworks"
-        parent = f" {self._suite or 'subtests'}" if self.locator.parent else ""
-        if self.locator.subtests and not parent:
-            parent = " with subtests"
-        return f"{self.locator.repository} {framework}{parent}"
+        at = self.locator
+        framework = framework_name(at.framework) or "all frameworks"
+        if at.parent:
+            what = f"subtests of {self._suite}" if self._suite else "subtests"
+        else:
+            what = "suites and subtests" if at.subtests else "suites"
+        return f"{what}: {', '.join(filter(None, [at.repository, framework, at.platform]))}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """All of them in one response: the server does not page them."""

@@ -56,6 +56,12 @@ def _text(value: object) -> str:
     return text.encode("utf-8", "replace").decode()  # lone surrogates: no URL can hold them
 
 
+def framework_name(framework: str, known: Mapping[str, int] | None = None) -> str:
+    """The name of a framework given by name or number; the text itself if it is not known."""
+    names = {str(number): name for name, number in (known or FRAMEWORKS).items()}
+    return names.get(framework, framework)
+
+
 def framework_number(framework: str, known: Mapping[str, int] | None = None) -> str:
     """The number that pages want, of a framework given by name or number; "" for none."""
     if not framework or (framework.isascii() and framework.isdigit()):

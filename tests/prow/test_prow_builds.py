@@ -295,6 +295,6 @@ def test_the_menu_has_the_log_of_each_container_and_what_became_of_the_pod(bucke
     logs = {label: one for label, one in links.items() if label.startswith("Log of container")}
     assert list(logs) == ["Log of container test", "Log of container b"]
     assert [one.title for one in logs.values() if isinstance(one, LogAddress)] == [
-        f"test-build-log.txt of {number}", f"b-build-log.txt of {number}",
-    ]  # fmt: skip
+        f"{name}-build-log.txt of periodic-a {number}" for name in ("test", "b")
+    ]
     assert "podinfo.json" in links

@@ -126,7 +126,7 @@ def test_tasks_of_the_taskcluster_pane_are_jobs(demo: dict[str, str]) -> None:
     task_id = demo["taskcluster.task"].rsplit("/", 1)[1]
     root = os.environ["TASKCLUSTER_ROOT_URL"]
     resource, gathered = open_list(f"submit:tasks/{task_id}?root={root}")
-    assert resource.title == "1 task"
+    assert resource.title == "job data of 1 task"
     (row,) = gathered.frame.to_dicts()
     assert row["form"] in ("pulse", "task")
     open_list(f"submit:tasks/{task_id}?root={root}&view=lint")

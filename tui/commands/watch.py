@@ -182,9 +182,8 @@ class _JsonLines(_Report):
 
 def _failures(resource: Resource, progress: Progress) -> list[str]:
     from backends.frames.formats import safe_text
-    from backends.watching import state_column
 
-    column = state_column(resource.schema) or ""
+    column = resource.schema.state_column or ""
     told = [
         f"{safe_text(str(row[column]))}: {safe_text(_name(resource, row))}" for row in progress.failures[:_MOST_TOLD]
     ]

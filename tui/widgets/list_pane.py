@@ -295,12 +295,13 @@ class ListPane(PlainVertical):
 
     def _draw_states(self) -> None:
         """How many rows of the list are in each state, and how many have not come yet, whatever the filter."""
-        from tui.widgets.list_view import ResourceView, StatusLine
-        from tui.widgets.state_bar import StateBar, count_states, has_known_states, state_column
+        from tui.widgets.list_view import ResourceView
+        from tui.widgets.state_bar import StateBar, count_states, has_known_states
+        from tui.widgets.status_line import StatusLine
 
         view = self.top
         table = view.table if isinstance(view, ResourceView) else None
-        column = state_column(table.schema) if table is not None else None
+        column = table.schema.state_column if table is not None else None
         if view is None or table is None or column is None:
             self._counted, self._counts = None, {}
         elif table.frame is not self._counted:  # filtering and marking change nothing about it
@@ -324,11 +325,10 @@ class ListPane(PlainVertical):
         from backends.frames.filter_ast import quoted_if_needed
         from tui.widgets.filter_line import FilterLine
         from tui.widgets.list_view import ResourceView
-        from tui.widgets.state_bar import state_column
 
         view = self.top
         table = view.table if isinstance(view, ResourceView) else None
-        column = state_column(table.schema) if table is not None else None
+        column = table.schema.state_column if table is not None else None
         if view is None or table is None or column is None or event.state == "loading":
             return
         text, line = f"{column}:{quoted_if_needed(event.state, value=True)}", view.query_one(FilterLine)

@@ -17,8 +17,7 @@ from textual.widgets import Static
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
-from backends.frames.formats import Tone, state_tone
-from backends.frames.schema import Kind
+from backends.frames.formats import has_failed
 from backends.locators import Locator
 from backends.resources import Action, Document, DownloadWay, Entry, Link, LogAddress, Question, Resource
 from tui import crash_log
@@ -307,13 +306,11 @@ class ResourceView(ArrangedView):
         table = self.table
         if table is None:
             return
-        for column in table.schema:
-            if column.kind is Kind.STATE:
-                states = table.frame[column.name].drop_nulls().unique().sort().to_list()
-                failed = [state for state in states if state_tone(state) is Tone.BAD]
-                if failed:
-                    self.query_one(FilterLine).toggle(f"{column.name}:{','.join(failed)}")
-                    return
+        if (column := table.schema.state_column) is not None:
+            states = table.frame[column].drop_nulls().unique().sort().to_list()
+            if failed := [state for state in states if has_failed(state)]:
+                self.query_one(FilterLine).toggle(f"{column}:{','.join(failed)}")
+                return
         self.app.notify("No row of this list says that it failed.")
 
     def action_panel(self) -> None:
@@ -617,7 +614,7 @@ class ResourceView(ArrangedView):
         if not reader or resource is None or row is None:
             return
         for target in (resource.first_log, resource.shows(row), resource.log(row), resource.document(row)):
-            if isinstance(target, LogAddress | Document) and target.locator.text() == reader:
+            if isinstance(target, LogAddress | Document) and target.locator and target.locator.text() == reader:
                 self.post_message(self.Open(target))
                 return
 

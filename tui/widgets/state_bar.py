@@ -18,29 +18,24 @@ from textual import events
 from textual.message import Message
 from textual.widget import Widget
 
-from backends.frames.formats import safe_text, state_glyph
-from backends.frames.schema import Kind, Schema
+from backends.frames.formats import Tone, safe_text, state_glyph, state_tone
 
 DONE, PENDING = "━", "╌"
 MIN_BAR = 10  # cells that the legend leaves to the bar
 _GAP = 2  # cells between two entries of the legend, and between it and the bar
 _MAX_STATE = 40  # characters of a state's name
-# Sign of a state: (rank, the worst first, and role of its colour); what is still missing comes last.
-_LOOKS = {
-    "✖": (0, "failed"),
-    "⚠": (1, "exception"),
-    "⊘": (2, "exception"),
-    "↻": (3, "warning"),
-    "▶": (4, "running"),
-    "✔": (5, "ok"),
-    "·": (6, "muted"),
-    "?": (7, "muted"),
-    "–": (8, "muted"),
-    "◌": (9, "muted"),
-    "○": (9, "muted"),
+# Sign of a state: its rank, the worst first; what is still missing comes last.
+_RANKS = {"✖": 0, "⚠": 1, "⊘": 2, "!": 3, "↻": 3, "▶": 4, "✔": 5, "·": 6, "?": 7, "–": 8, "◌": 9, "○": 9}
+_ROLES = {
+    Tone.BAD: "failed",
+    Tone.EXCEPTION: "exception",
+    Tone.WARNING: "warning",
+    Tone.ACTIVE: "running",
+    Tone.GOOD: "ok",
+    Tone.QUIET: "muted",
+    Tone.PLAIN: "muted",
 }
-_NO_EXCEPTIONS = frozenset({"unchecked", "warning", "incomplete"})  # states with the sign of an exception
-ROLES = ("failed", "exception", "warning", "running", "ok", "muted", "text")
+ROLES = (*dict.fromkeys(_ROLES.values()), "text")
 
 
 class BarSegment(NamedTuple):
@@ -65,17 +60,12 @@ class LegendEntry(NamedTuple):
 
 def state_rank(state: str) -> int:
     """0 for the worst states, 9 for what has not begun."""
-    return _LOOKS[state_glyph(state)][0]
+    return _RANKS[state_glyph(state)]
 
 
 def state_role(state: str) -> str:
     """The role of a state's colour: one of `ROLES`, as in `$ci-failed`."""
-    return "warning" if state in _NO_EXCEPTIONS else _LOOKS[state_glyph(state)][1]
-
-
-def state_column(schema: Schema) -> str | None:
-    """The name of the column whose states a list is about: the first that is drawn."""
-    return next((column.name for column in schema if column.kind is Kind.STATE and not column.hidden), None)
+    return _ROLES[state_tone(state)]
 
 
 def count_states(states: pl.Series) -> dict[str, int]:

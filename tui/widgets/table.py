@@ -63,9 +63,14 @@ class FrameTable(ArrangedTable):
         & > .frame-table--mark { color: $text-warning; text-style: bold; }
         & > .frame-table--good { color: $text-success; }
         & > .frame-table--bad { color: $text-error; }
+        & > .frame-table--exception { color: $ci-exception; }
         & > .frame-table--warning { color: $text-warning; }
         & > .frame-table--active { color: $text-primary; } /* $accent is $warning in textual-dark */
         & > .frame-table--quiet { color: $text-muted; }
+        & > .frame-table--data { color: $ci-data; }
+        & > .frame-table--ok-quiet { color: $ci-ok-quiet; }
+        & > .frame-table--fill-failed { background: $ci-fill-failed; color: $ci-on-fill-failed; }
+        & > .frame-table--fill-warning { background: $ci-fill-warning; color: $ci-on-fill-warning; }
     }
     """
 

@@ -5,9 +5,12 @@ Everything here is plain data and text, so that laws over it can be tested witho
 
 from __future__ import annotations
 
+import os
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import polars as pl
 from rich.cells import cell_len, set_cell_size
@@ -15,31 +18,63 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from backends.frames.column_formats import (
+    CellFormat,
+    ValueRange,
+    choose_format,
+    draw_bar,
+    format_cells,
+    measure_values,
+    measure_width,
+)
 from backends.frames.formats import Tone, format_series, safe_text, state_style
 from backends.frames.schema import Column, Kind, Schema
 from tui.list_settings import ColumnArrangement
+from tui.widgets.hyperlinks import find_link, terminal_has_links
 from tui.widgets.table_model import FrameModel, SortKey
 
 GUTTER = 3  # cursor sign, mark, one free cell
 GAP = 2
 CURSOR, MARK, RANGE = "▌", "●", "┆"  # signs, so that neither cursor nor marks need colour to be seen
-COMPONENTS = ("header", "header-focus", "cursor", "mark", "flash", *Tone)  # the component classes that styles come from
+# The component classes that styles come from.
+COMPONENTS = (
+    "header", "header-focus", "cursor", "mark", "flash", "data", "ok-quiet", "fill-failed", "fill-warning", *Tone
+)  # fmt: skip
+WIDE = 100  # cells from which states have their words, and bars are longer
+_BARS = (6, 10)  # cells of a bar: below WIDE, from it on
+_BARRED = frozenset({Kind.DURATION, Kind.BYTES})
 _MAX_WIDTH = 48  # cells a column gets before it is known that there is room left
 _MIN_WIDTH = 3
+_MIN_NAME = 24  # the name is not made narrower than this so that something can be scrolled beside it
+_MIN_RESULTS = 26  # cells of a matrix that 80 columns have room for
 _READABLE = 32  # a text column is not made narrower than this only to let the others in
 _SAMPLE = 128  # rows measured at either end of what arrives; the rest seldom differs and can be widened
-_TYPICAL = {Kind.BYTES: 7, Kind.TIME: 19}  # "99.9 MB" is wider than the largest size may be
 _BLOCK = 128  # rows gathered and formatted at a time: two pages of a tall terminal, 1 ms of work for ten columns
 _MAX_BLOCKS = 64  # kept
+# A result letter of a matrix: what is drawn, in the style of which component.
+_RESULTS = {"F": ("F", "fill-failed"), "~": ("~", "fill-warning"), "P": ("▪", "ok-quiet"), "S": ("–", Tone.QUIET)}
+_LEGENDS = (
+    (("newest  ", ""), ("F", "F"), (" failed  ", ""), ("~", "~"), (" flaky  ", ""), ("▪", "P"), (" passed  ", ""),
+     ("–", "S"), (" skipped", "")),
+    (("F", "F"), (" failed ", ""), ("~", "~"), (" flaky ", ""), ("▪", "P"), (" passed", "")),
+)  # fmt: skip
+
+
+_PLAIN = CellFormat()
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A column on the line: `start` counts cells from the left end of the unscrolled line."""
+    """A column on the line: `start` counts cells from the left end of the unscrolled line.
+
+    `bar`: the cells at its right end, after a free one, that a bar takes.
+    """
 
     column: Column
     start: int
     width: int
+    format: CellFormat = _PLAIN
+    bar: int = 0
 
     @property
     def end(self) -> int:
@@ -49,6 +84,16 @@ class Slot:
     def right(self) -> bool:
         """Whether its cells are flush right, so that digits of the same weight stand below each other."""
         return self.column.is_numeric
+
+    @property
+    def text_width(self) -> int:
+        """The cells of its text, beside which a bar may stand."""
+        return self.width - self.bar - 1 if self.bar else self.width
+
+    @property
+    def only_sign(self) -> bool:
+        """Whether a state is too narrow for its word."""
+        return self.column.kind is Kind.STATE and self.width < _MIN_WIDTH + 3
 
 
 @dataclass(frozen=True)
@@ -67,8 +112,9 @@ class LineLayout:
 
 
 def header_label(column: Column) -> str:
+    """The label with the unit of its numbers or the zone of its times."""
     unit = f" ({column.unit})" if column.unit and column.kind is Kind.NUMBER else ""
-    return safe_text(column.label + unit, 64)
+    return safe_text(column.label + (" (UTC)" if column.kind is Kind.TIME else unit), 64)
 
 
 class Columns:
@@ -83,13 +129,17 @@ class Columns:
         self._fixed = fixed
         self._order: tuple[str, ...] = schema.names
         self._frozen: frozenset[str] | None = None
-        self._natural: dict[str, int] = {}
+        self._natural: dict[str, int] = {}  # cells of what has come, of texts
+        self._values: dict[str, ValueRange] = {}  # of numbers and times
+        self._filled: dict[str, bool] = {}  # of each measured column, whether a row has a value in it
         self._chosen: dict[str, int] = {}
         self._layout: tuple[tuple[int, int], LineLayout] | None = None
 
     @property
     def visible(self) -> tuple[Column, ...]:
-        return tuple(self.schema[name] for name in self._order if name not in self.hidden)
+        """What is drawn: neither hidden nor empty in all rows."""
+        shown = tuple(self.schema[name] for name in self._order if name not in self.hidden)
+        return tuple(column for column in shown if self._filled.get(column.name, True)) or shown[:1]
 
     @property
     def arrangement(self) -> ColumnArrangement:
@@ -123,6 +173,12 @@ class Columns:
         self.focus(visible.index(focused) if focused in visible else self.focused)
 
     @property
+    def empty(self) -> tuple[Column, ...]:
+        """Columns that are not drawn because no row has a value in them; they come back with the first value."""
+        names = self.hidden
+        return tuple(c for c in self.schema if c.name not in names and not self._filled.get(c.name, True))
+
+    @property
     def focused_column(self) -> Column | None:
         visible = self.visible
         return visible[min(self.focused, len(visible) - 1)] if visible else None
@@ -154,6 +210,8 @@ class Columns:
 
     def forget(self) -> None:
         self._natural.clear()
+        self._values.clear()
+        self._filled.clear()
         self._changed()
 
     def observe(self, *frames: pl.DataFrame) -> None:
@@ -162,13 +220,27 @@ class Columns:
         if frame.is_empty():
             return
         ends = frame if len(frame) <= 2 * _SAMPLE else pl.concat([frame.head(_SAMPLE), frame.tail(_SAMPLE // 4)])
-        grown = {
-            column.name: max(self._natural.get(column.name, 0), _measure_column(frame, ends, column))
-            for column in self.visible
-        }
-        if any(self._natural.get(name) != width for name, width in grown.items()):
-            self._natural |= grown
+        before = self._natural.copy(), self._values.copy(), self._filled.copy()
+        for column in self.schema:
+            if column.name not in self.hidden:
+                self._measure(column, frame[column.name], ends[column.name])
+        if before != (self._natural, self._values, self._filled):
             self._changed()
+
+    def _measure(self, column: Column, values: pl.Series, ends: pl.Series) -> None:
+        name = column.name
+        if not self._filled.get(name):
+            self._filled[name] = _has_value(values, ends)
+        if not self._filled[name]:
+            return
+        measured = measure_values(values, column)
+        if measured is not None:
+            self._values[name] = measured.merge(self._values.get(name))
+        elif not column.is_numeric and column.kind is not Kind.TIME:
+            sample = values.unique().head(_SAMPLE) if column.kind is Kind.STATE else ends
+            widest = max(map(cell_len, format_series(sample, column)))
+            glyph = 2 if column.kind is Kind.STATE else 0
+            self._natural[name] = max(self._natural.get(name, 0), glyph + widest)
 
     def place(self, viewport: int) -> LineLayout:
         """The layout for so many cells; the same object until something changes."""
@@ -179,47 +251,118 @@ class Columns:
 
     def _place_columns(self, viewport: int) -> LineLayout:
         visible = self.visible
-        widths = self._widths(visible, viewport)
+        formats = {column.name: choose_format(column, self._values.get(column.name)) for column in visible}
+        bars: dict[str, int] = {}
+        widths = self._widths(visible, viewport, formats, bars)
         slots, x = [], GUTTER
         for column in visible:
-            slots.append(Slot(column, x, widths[column.name]))
-            x += widths[column.name] + GAP
+            name = column.name
+            slots.append(Slot(column, x, widths[name], formats[name], bars.get(name, 0)))
+            x += widths[name] + GAP
         total = max(x - GAP, 0)
-        frozen = self._frozen
-        count = self._fixed if frozen is None else sum(column.name in frozen for column in visible)
-        fixed = slots[count - 1].end + GAP if 0 < count < len(slots) else GUTTER
-        # A fixed part that takes most of the line would leave nothing to scroll in.
-        return LineLayout(tuple(slots), fixed if fixed <= viewport // 2 else GUTTER, total)
+        return LineLayout(tuple(slots), self._fixed_cells(slots, viewport), total)
 
-    def _widths(self, visible: tuple[Column, ...], viewport: int) -> dict[str, int]:
+    def _fixed_cells(self, slots: Sequence[Slot], viewport: int) -> int:
+        """The cells that stay when the rest is scrolled: those of the frozen columns, else up to the name where there
+        is room. A fixed part that takes most of the line would leave nothing to scroll in."""
+        names = [slot.column.name for slot in slots]
+        if self._frozen is not None:
+            count = sum(name in self._frozen for name in names)
+            end = slots[count - 1].end + GAP if 0 < count < len(slots) else GUTTER
+            return end if end <= viewport // 2 else GUTTER
+        last = names.index(self.schema.name_column) + 1 if self.schema.name_column in names else 0
+        for count in (self._fixed and max(self._fixed, last), self._fixed):
+            if 0 < count < len(slots) and slots[count - 1].end + GAP <= _most_fixed(viewport):
+                return slots[count - 1].end + GAP
+        return GUTTER
+
+    def _widths(
+        self, visible: tuple[Column, ...], viewport: int, formats: dict[str, CellFormat], bars: dict[str, int]
+    ) -> dict[str, int]:
+        """The cells of each column, those of its bar included; what bars take is put into `bars`."""
         # In 80 cells one long text column must not push everything else out of sight.
         cap = min(_MAX_WIDTH, max(16, viewport * 3 // 8))
-        natural = {column.name: self._natural_width(column) for column in visible}
+        natural = {column.name: self._natural_width(column, formats[column.name], viewport) for column in visible}
+        name = self.schema.name_column
+        caps = {Kind.TEXT: cap, Kind.ID: _MAX_WIDTH}
+        most = {
+            column.name: column.width or caps[column.kind] if column.kind in caps else _MAX_WIDTH for column in visible
+        }
         widths = {
-            column.name: self._chosen.get(column.name)
-            or (column.width if column.kind is not Kind.STATE else 0)
-            or min(natural[column.name], cap if column.kind is Kind.TEXT else _MAX_WIDTH)
+            column.name: self._chosen.get(column.name) or min(natural[column.name], most[column.name])
             for column in visible
         }
+        for column in visible:
+            if column.results and column.name not in self._chosen:
+                widths[column.name] = min(natural[column.name], max(_MIN_RESULTS, viewport * 3 // 8))
+        self._add_bars(visible, viewport, widths, bars)
         spare = viewport - GUTTER - sum(widths.values()) - GAP * (len(visible) - 1)
+        if spare < 0 and name in widths and name not in self._chosen:
+            before = [column.name for column in visible[: [c.name for c in visible].index(name)]]
+            start = GUTTER + sum(widths[one] + GAP for one in before)
+            room = max(_MIN_NAME, _most_fixed(viewport) - start - GAP)
+            room = min(room, self.schema[name].width or room)
+            spare += widths[name] - min(natural[name], room)
+            widths[name] = min(natural[name], room)
         spare += _shrink(
             widths, -spare, [c.name for c in visible if c.kind is Kind.TEXT and c.name not in self._chosen]
         )
-        growing = [c.name for c in visible if c.is_text and c.name not in self._chosen]
-        for name in sorted(growing, key=lambda name: widths[name] - natural[name]):
-            more = max(0, min(spare, natural[name] - widths[name]))
-            widths[name] += more
+        growing = [c.name for c in visible if (c.is_text or c.results) and c.name not in self._chosen]
+        for one in sorted(growing, key=lambda one: (one != name, widths[one] - natural[one])):
+            more = max(0, min(spare, natural[one] - widths[one]))
+            widths[one] += more
             spare -= more
         return widths
 
-    def _natural_width(self, column: Column) -> int:
+    def _add_bars(
+        self, visible: tuple[Column, ...], viewport: int, widths: dict[str, int], bars: dict[str, int]
+    ) -> None:
+        """A bar for each duration and size that is in sight; but only the first may push others out of it."""
+        cells = _BARS[viewport >= WIDE]
+        end = GUTTER - GAP
+        texts = (widths[column.name] for column in visible if column.kind is Kind.TEXT)
+        spare = viewport - GUTTER - sum(widths.values()) - GAP * (len(visible) - 1)
+        spare += sum(max(0, width - _READABLE) for width in texts)
+        for column in visible:
+            end += GAP + widths[column.name]
+            values = self._values.get(column.name)
+            if column.kind not in _BARRED or column.name in self._chosen or values is None:
+                continue
+            fits = spare > cells or (spare < 0 and not bars)
+            if fits and 0 <= values.low < values.high and end + 1 + cells <= viewport:
+                bars[column.name] = cells
+                widths[column.name] += 1 + cells
+                end, spare = end + 1 + cells, spare - 1 - cells
+
+    def _natural_width(self, column: Column, chosen: CellFormat, viewport: int) -> int:
         # One cell for the sort arrow, so that sorting neither moves columns nor cuts their names.
-        # A state is never cut: its width is what it begins with, not what it ends at.
-        least = column.width if column.kind is Kind.STATE else _MIN_WIDTH
-        return max(least, cell_len(header_label(column)) + 1, self._natural.get(column.name, 0))
+        label = cell_len(header_label(column)) + 1
+        name = column.name
+        if column.kind is Kind.STATE and viewport < WIDE:
+            # The first column needs no label: its signs say what it is.
+            word = self._natural.get(name, _MIN_WIDTH)
+            return 1 if column is self.schema.columns[0] else min(label, max(word, _MIN_WIDTH))
+        if column.results:
+            return self._natural.get(name, column.width)
+        if column.is_numeric or column.kind is Kind.TIME:
+            measured = measure_width(column, self._values.get(name), chosen)
+        else:
+            measured = self._natural.get(name, 0)
+        return max(_MIN_WIDTH, label, measured or (0 if self._filled.get(name) else column.width))
 
     def _changed(self) -> None:
         self.version += 1
+
+
+def _most_fixed(viewport: int) -> int:
+    return viewport * 3 // 5
+
+
+def _has_value(values: pl.Series, ends: pl.Series) -> bool:
+    """Whether any row has more than null or an empty text."""
+    if values.null_count() == len(values):
+        return False
+    return values.dtype != pl.String or bool((ends != "").any()) or bool((values != "").any())
 
 
 def _shrink(widths: dict[str, int], missing: int, names: list[str]) -> int:
@@ -229,19 +372,6 @@ def _shrink(widths: dict[str, int], missing: int, names: list[str]) -> int:
     for _ in range(missing):
         widths[max(names, key=widths.__getitem__)] -= 1
     return missing
-
-
-def _measure_column(frame: pl.DataFrame, ends: pl.DataFrame, column: Column) -> int:
-    sample = frame[column.name].unique().head(_SAMPLE) if column.kind is Kind.STATE else ends[column.name]
-    texts = format_series(sample, column)
-    if column.is_numeric:  # a cut number is a wrong number: look at the extremes of all rows too
-        texts += format_series(_extremes(frame[column.name]), column)
-    glyph = 2 if column.kind is Kind.STATE else 0
-    return max(_TYPICAL.get(column.kind, 0), glyph + max(map(cell_len, texts)))
-
-
-def _extremes(values: pl.Series) -> pl.Series:
-    return pl.Series([values.min(), values.max()], dtype=values.dtype)
 
 
 def fit(text: str, width: int, right: bool = False) -> str:
@@ -254,11 +384,21 @@ def fit(text: str, width: int, right: bool = False) -> str:
     return space + text if right else text + space
 
 
+_TAGS = re.compile(r"(?: *\[[^\[\]]*\])+$")
+
+
 def fit_ends(text: str, width: int) -> str:
-    """As `fit`, but what does not fit loses its middle: a third of the room shows its start, the rest its end."""
+    """As `fit`, but what does not fit loses its middle: a third of the room shows its start, the rest its end.
+
+    Tags in brackets at the end go first: many names have the same ("... [Suite:conformance/parallel]").
+    """
     size = len(text) if text.isascii() else cell_len(text)
     if size <= width or width < 8:
         return fit(text, width)
+    if text.endswith("]") and (tags := _TAGS.search(text)) and tags.start():
+        text = text[: tags.start()]
+        if (len(text) if text.isascii() else cell_len(text)) < width:
+            return fit(text + "…", width)
     start = set_cell_size(text, (width - 1) // 3)
     room = width - 1 - cell_len(start)
     end = text[-room:] if text.isascii() else _cut_start(text, room)
@@ -285,9 +425,12 @@ class CellTexts:
 
     def __init__(self, model: FrameModel) -> None:
         self._model = model
+        self._name = model.schema.name_column
+        self._url = next((name for name in ("web_url", "url") if name in model.schema), "")
+        self.linked_column = self._name if self._url else ""
         self._version = -1
         self._blocks: dict[int, pl.DataFrame] = {}
-        self._cells: dict[tuple[int, str, int], list[str]] = {}
+        self._cells: dict[tuple[int, str, int, CellFormat], list[str]] = {}
         self._tones: dict[tuple[int, str], list[Tone]] = {}
 
     def cell(self, position: int, slot: Slot) -> str:
@@ -309,25 +452,41 @@ class CellTexts:
         if self._version != self._model.version:
             self._version = self._model.version
             self.clear()
-        key = (block, slot.column.name, slot.width)
+        key = (block, slot.column.name, slot.width, slot.format)
         cells = self._cells.get(key)
         if cells is None:
             cells = self._cells[key] = self._format_block(block, slot)
         return cells
 
     def _format_block(self, block: int, slot: Slot) -> list[str]:
-        column, width = slot.column, slot.width
+        column, width = slot.column, slot.text_width
         values = self._rows_of_block(block)[column.name]
-        texts = format_series(values, column)
+        texts = format_cells(values, column, slot.format)
         if column.kind is Kind.STATE:
             styles = [state_style(text) for text in texts]
             self._tones[block, column.name] = [style.tone for style in styles]
             pairs = zip(styles, texts, strict=True)
-            texts = [f"{style.glyph} {text}" if style.glyph != text else text for style, text in pairs]
+            if slot.only_sign:
+                texts = [style.glyph for style, _ in pairs]
+            else:
+                texts = [f"{style.glyph} {text}" if style.glyph != text else text for style, text in pairs]
         if slot.right:
-            return [fit_number(text, width) for text in texts]
+            texts = [fit_number(text, width) for text in texts]
+            if slot.bar:
+                bars = (draw_bar(value, slot.format, slot.bar) for value in values.to_list())
+                texts = [f"{text} {bar}" for text, bar in zip(texts, bars, strict=True)]
+            return texts
         cut = fit_ends if column.keeps_end else fit
         return [cut(text, width) for text in texts]
+
+    def link(self, position: int, slot: Slot) -> str:
+        """The web page that a text stands for, "" for none: a URL itself, or the row's if it is the row's name."""
+        block, offset = divmod(position, _BLOCK)
+        if slot.column.name == self._name and self._url:
+            return find_link(self._rows_of_block(block)[self._url][offset])
+        if not self.cell(position, slot).startswith("http"):
+            return ""
+        return find_link(self._rows_of_block(block)[slot.column.name][offset])
 
     def _rows_of_block(self, block: int) -> pl.DataFrame:
         part = self._blocks.get(block)
@@ -359,12 +518,17 @@ class RowState:
     flashed: bool = False
 
 
+_BOLD = Style(bold=True)
+_LOUD = frozenset({Tone.BAD, Tone.EXCEPTION, Tone.WARNING})
+
+
 class RowPainter:
     """Makes the strips of header and rows. `style_of`: the style of a component, "" for the widget's own."""
 
     def __init__(self, cells: CellTexts, style_of: Callable[[str], Style]) -> None:
         self._cells = cells
         self._style_of = style_of
+        self._links = terminal_has_links(os.environ)
 
     def blank(self, width: int) -> Strip:
         return Strip.blank(width, self._style_of(""))
@@ -372,8 +536,11 @@ class RowPainter:
     def header(self, view: Viewport, keys: Sequence[SortKey], focused: str | None) -> Strip:
         plain, focus = self._style_of("header"), self._style_of("header-focus")
 
-        def cells(slot: Slot) -> Segment:
-            return Segment(_header_cell(slot, keys), focus if slot.column.name == focused else plain)
+        def cells(slot: Slot) -> Sequence[Segment]:
+            style = focus if slot.column.name == focused else plain
+            if slot.column.results:
+                return self._legend(slot, style)
+            return (Segment(_header_cell(slot, keys), style),)
 
         strip = _line(view, Segment(" " * GUTTER, plain), cells, plain)
         return _with_arrows(strip, view, plain)
@@ -381,21 +548,63 @@ class RowPainter:
     def row(self, view: Viewport, row: RowState) -> Strip:
         body = self._style_of("cursor" if row.at_cursor else "flash" if row.flashed else "")
         if row.marked and not row.at_cursor:
-            body = body + Style(bold=True)
+            body = body + _BOLD
 
-        def cells(slot: Slot) -> Segment:
-            text = self._cells.cell(row.position, slot)
-            if slot.column.kind is not Kind.STATE or row.at_cursor or row.flashed:
-                return Segment(text, body)
-            return Segment(text, self._style_of(self._cells.tone(row.position, slot)))
+        is_plain = row.at_cursor or row.flashed
+        linked = self._cells.linked_column
+
+        def cells(slot: Slot) -> Sequence[Segment]:
+            text, column = self._cells.cell(row.position, slot), slot.column
+            if column.results:
+                return self._draw_results(text, body, is_plain)
+            if slot.bar and not is_plain:
+                at = slot.text_width
+                return Segment(text[:at], body), Segment(text[at:], self._style_of("data"))
+            if column.kind is Kind.STATE and not is_plain:
+                return self._draw_state(text, self._cells.tone(row.position, slot))
+            may_link = text.startswith("http") or column.name == linked
+            if may_link and self._links and (link := self._cells.link(row.position, slot)):
+                return (Segment(text, body + Style(link=link)),)
+            return (Segment(text, body),)
 
         sign = MARK if row.marked else RANGE if row.in_range else " "
         edge = CURSOR if row.at_cursor else " "
         gutter = Segment(f"{edge}{sign} ", body if row.at_cursor else self._style_of("mark"))
         return _line(view, gutter, cells, body)
 
+    def _draw_state(self, text: str, tone: Tone) -> Sequence[Segment]:
+        """The usual is quiet, sign in colour and word muted; the unusual is coloured whole and bold."""
+        style = self._style_of(tone)
+        if tone is Tone.GOOD:
+            return Segment(text[:1], style), Segment(text[1:], self._style_of(Tone.QUIET))
+        return (Segment(text, style + _BOLD if tone in _LOUD else style),)
 
-def _line(view: Viewport, gutter: Segment, cell: Callable[[Slot], Segment], space: Style) -> Strip:
+    def _draw_results(self, text: str, body: Style, is_plain: bool) -> Sequence[Segment]:
+        """The cells of a matrix; failures are what stands out, also on the cursor row."""
+        segments = []
+        for letter, run in groupby(text):
+            sign, component = _RESULTS.get(letter, (" " if letter == "·" else letter, ""))
+            is_filled = component.startswith("fill")
+            style = self._style_of(component) if component and (is_filled or not is_plain) else body
+            segments.append(Segment(sign * len(list(run)), style))
+        return segments
+
+    def _legend(self, slot: Slot, style: Style) -> Sequence[Segment]:
+        """What the signs of a matrix mean, as far as there is room; else the label."""
+        for parts in _LEGENDS:
+            missing = slot.width - sum(len(text) for text, _ in parts)
+            if missing >= 0:
+                styles = [style + self._foreground(letter) if letter else style for _, letter in parts]
+                texts = [text for text, _ in parts]
+                return [*map(Segment, texts, styles), Segment(" " * missing, style)]
+        return (Segment(fit(header_label(slot.column), slot.width), style),)
+
+    def _foreground(self, letter: str) -> Style:
+        style = self._style_of(_RESULTS[letter][1])
+        return style if letter in "F~" else Style(color=style.color)
+
+
+def _line(view: Viewport, gutter: Segment, cell: Callable[[Slot], Sequence[Segment]], space: Style) -> Strip:
     """One line of exactly `view.width` cells: gutter, fixed columns, then what is scrolled into sight of the rest."""
     fixed = [slot for slot in view.layout.slots if slot.end <= view.layout.fixed]
     low, high = view.layout.fixed + view.scrolled, view.width + view.scrolled
@@ -408,10 +617,10 @@ def _line(view: Viewport, gutter: Segment, cell: Callable[[Slot], Segment], spac
     return Strip(_merge(segments)).adjust_cell_length(view.width, space)
 
 
-def _spaced(slots: Sequence[Slot], cell: Callable[[Slot], Segment], space: Style) -> Iterator[Segment]:
+def _spaced(slots: Sequence[Slot], cell: Callable[[Slot], Sequence[Segment]], space: Style) -> Iterator[Segment]:
     gap = Segment(" " * GAP, space)
     for slot in slots:
-        yield cell(slot)
+        yield from cell(slot)
         yield gap
 
 
@@ -433,9 +642,12 @@ def _header_cell(slot: Slot, keys: Sequence[SortKey]) -> str:
     for number, key in enumerate(keys, 1):
         if key.column == slot.column.name:
             arrow = ("▼" if key.descending else "▲") + (str(number) if len(keys) > 1 else "")
-    room = slot.width - cell_len(arrow)
-    label = fit(header_label(slot.column), room).rstrip() if room > 0 else ""
-    return fit(label + arrow, slot.width, slot.right)
+    width = slot.text_width
+    arrow = arrow[:width]
+    room = width - cell_len(arrow)
+    # Signs of a state need no label where one does not fit: they are their own legend.
+    label = fit(header_label(slot.column), room).rstrip() if room > 0 and slot.width > 1 else ""
+    return fit(fit(label + arrow, width, slot.right), slot.width)
 
 
 def _with_arrows(strip: Strip, view: Viewport, style: Style) -> Strip:

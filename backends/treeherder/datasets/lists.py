@@ -12,7 +12,7 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.errors import UsageError
-from backends.frames.formats import format_value
+from backends.frames.formats import format_single
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness
 from backends.listings import Listing
@@ -203,7 +203,7 @@ class DatasetRows(Listing):
         """All cells of the row: at 80 columns most are out of sight, and lists of ids are hidden."""
         name = "position" if "position" in self.schema else self.schema.columns[0].name
         cells = ((column, row.get(column.name)) for column in self.schema)
-        texts = ((column.label, format_value(value, column)) for column, value in cells if value not in (None, ""))
+        texts = ((column.label, format_single(value, column)) for column, value in cells if value not in (None, ""))
         return Detail(f"{self.noun[0]} {row[name]}", ((self.title, tuple(texts)),))
 
 

@@ -1,0 +1,130 @@
+"""Which columns a table draws, what stays in sight, and how bars, matrices, states and links are drawn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from rich.cells import cell_len
+from rich.style import Style
+
+from backends.frames.schema import Column, Kind, Schema
+from tests.frame_rows import frame_from_rows
+from tui.widgets.hyperlinks import find_link, terminal_has_links
+from tui.widgets.table_drawing import CellTexts, Columns, LineLayout, RowPainter, RowState, Slot, Viewport
+from tui.widgets.table_model import FrameModel
+
+SCHEMA = Schema(
+    (
+        Column("state", Kind.STATE, "State"),
+        Column("name", Kind.TEXT, "Name", keeps_end=True),
+        Column("took", Kind.DURATION, "Took"),
+        Column("history", Kind.TEXT, "Builds", results=True),
+        Column("note", Kind.TEXT, "Note"),
+        Column("url", Kind.TEXT, "URL"),
+    ),
+    "name",
+)
+URL = "https://example.org/1"
+ROWS = [
+    ("completed", "x" * 60, 600.0, "FP~·S", "", URL),
+    ("failed", "y" * 60, 300.0, "P", None, "https://a\x1b]8;;"),
+]
+
+
+def drawn(width: int, rows: list[tuple[object, ...]] = ROWS) -> tuple[Columns, LineLayout, RowPainter]:
+    model, columns = FrameModel(SCHEMA), Columns(SCHEMA, 1)
+    frame = frame_from_rows(SCHEMA, rows)
+    model.append(frame)
+    columns.observe(frame)
+    # The style of a component says its name by its link, which nothing else has here.
+    return columns, columns.place(width), RowPainter(CellTexts(model), lambda name: Style(meta={"role": name}))
+
+
+def slots(layout: LineLayout) -> dict[str, Slot]:
+    return {slot.column.name: slot for slot in layout.slots}
+
+
+def test_a_column_without_values_is_not_drawn_and_comes_back_with_the_first() -> None:
+    columns, layout, _ = drawn(120)
+    assert "note" not in slots(layout)
+    assert [column.name for column in columns.empty] == ["note"]
+    columns.observe(frame_from_rows(SCHEMA, [("failed", "z", 1.0, "", "seen", "")]))
+    assert "note" in slots(columns.place(120))
+    assert not columns.empty
+
+
+def test_a_table_of_nothing_but_empty_columns_keeps_one() -> None:
+    columns = Columns(SCHEMA, 1)
+    columns.observe(frame_from_rows(SCHEMA, [(None, None, None, None, None, None)]))
+    assert [column.name for column in columns.visible] == ["state"]
+
+
+@pytest.mark.parametrize("width", [60, 70])
+def test_the_name_stays_when_one_scrolls_sideways(width: int) -> None:
+    _, layout, _ = drawn(width)
+    assert layout.width > width
+    assert slots(layout)["name"].end < layout.fixed <= width * 3 // 5
+
+
+def test_bars_are_in_proportion_and_missing_where_all_are_equal() -> None:
+    _, layout, painter = drawn(160)
+    texts = [painter.row(Viewport(layout, 0, 160), RowState(at, False, False, False)).text for at in (0, 1)]
+    assert [text.count("━") for text in texts] == [10, 5]
+    assert slots(drawn(60)[1])["took"].bar == 6
+    equal = [(*row[:2], 5.0, *row[3:]) for row in ROWS]
+    assert slots(drawn(160, equal)[1])["took"].bar == 0
+
+
+def test_the_cells_of_a_matrix_are_signs_each_with_its_role() -> None:
+    _, layout, painter = drawn(160)
+    strip = painter.row(Viewport(layout, 0, 160), RowState(0, False, False, False))
+    roles = {segment.text: segment.style.meta.get("role") for segment in strip if segment.style}
+    assert (roles["F"], roles["~"], roles["▪"], roles["–"]) == ("fill-failed", "fill-warning", "ok-quiet", "quiet")
+    at_cursor = painter.row(Viewport(layout, 0, 160), RowState(0, True, False, False))
+    assert {"F", "~"} <= {segment.text for segment in at_cursor}
+
+
+def test_the_usual_state_is_quiet_and_the_unusual_bold() -> None:
+    _, layout, painter = drawn(160)
+    usual, unusual = (painter.row(Viewport(layout, 0, 160), RowState(at, False, False, False)) for at in (0, 1))
+    assert [segment.style.meta["role"] for segment in usual if segment.style and segment.text.strip()][:2] == [
+        "good",
+        "quiet",
+    ]
+    loud = next(segment for segment in unusual if "failed" in segment.text)
+    assert loud.style is not None and loud.style.bold and loud.text.startswith("✖")
+
+
+def test_only_safe_urls_become_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("TERM_PROGRAM", raising=False)
+    _, layout, painter = drawn(200)
+    links = [
+        [segment.style.link for segment in painter.row(Viewport(layout, 0, 200), RowState(at, False, False, False))
+         if segment.style and segment.style.link]
+        for at in (0, 1)
+    ]  # fmt: skip
+    assert links == [[URL, URL], []], "the name and the URL itself"
+    assert not find_link("javascript:alert(1)") and not find_link("https://a b") and not find_link(None)
+
+
+@pytest.mark.parametrize(
+    ("environment", "has"),
+    [({"TERM": "xterm"}, True), ({"TERM": "linux"}, False), ({"TERM_PROGRAM": "Apple_Terminal"}, False)],
+)
+def test_terminals_that_lack_links_get_none(environment: dict[str, str], has: bool) -> None:
+    assert terminal_has_links(environment) is has
+
+
+def test_lines_have_the_width_of_the_screen_at_every_size() -> None:
+    for width in (20, 60, 80, 100, 160):
+        _, layout, painter = drawn(width)
+        for state in (RowState(0, False, False, False), RowState(1, True, True, False)):
+            assert cell_len(painter.row(Viewport(layout, 0, width), state).text) == width
+        assert cell_len(painter.header(Viewport(layout, 0, width), (), "history").text) == width
+
+
+def test_a_declared_name_is_the_name() -> None:
+    named = Schema((*SCHEMA.columns[:4], replace(SCHEMA["note"], is_name=True)), "name")
+    assert (SCHEMA.name_column, named.name_column) == ("name", "note")
