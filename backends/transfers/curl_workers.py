@@ -1,6 +1,7 @@
 """A worker pool over libcurl: one thread receives all files, small ones are written and hashed there as well.
 
-While more servers have sent something than that thread can take, another one writes and hashes some of the small ones.
+While that thread is what limits, another one writes and hashes some of the small ones; more (recording them, say) would
+only make the two wait for each other's interpreter lock.
 What is large, encoded or resumed is decoded, written, hashed and verified by one of a few other threads, file by file
 in order: SHA-256 costs as much as receiving, and the disk may be slow. Neither holds the interpreter's lock for long.
 """
