@@ -40,7 +40,7 @@ NAMESPACE = f"ciexplore-bench-{os.getpid()}"
 OURS = """
 import json, resource, sys, time
 from pathlib import Path
-import backends.http.client, polars
+import backends.http.client, backends.http.curl, httpx, polars, pycurl
 from backends.http import Http
 from backends.transfers.transfer import Transfer
 from backends.transfers.files import RemoteFile

@@ -243,6 +243,8 @@ class CurlClient:
         self._slots: dict[Any, _Slot] = {}  # by their handles, while libcurl has those
         self._free: list[_Slot] = []
         self._calls: deque[Callable[[], None]] = deque()
+        self._is_waiting = self._is_woken = False
+        self.ready = 0  # how many servers had sent something when `run_once` looked
         self._due: float | None = None  # when libcurl wants to be called although no socket is ready
         self._look_at = 0.0
         self._poll = select.poll()  # a hundred descriptors at most: epoll would take three system calls for each file
@@ -284,22 +286,32 @@ class CurlClient:
     def call_soon(self, work: Callable[[], None]) -> None:
         """`run_once` will call it. From any thread."""
         self._calls.append(work)
-        self.wake()
+        if self._is_waiting:  # otherwise it looks before it waits
+            self._is_waiting = False
+            self._ring()
 
     def wake(self) -> None:
         """Ends the wait of `run_once`. From any thread; never blocks."""
+        self._is_woken = True
+        self._ring()
+
+    def _ring(self) -> None:
         with contextlib.suppress(OSError):  # it rings already, or all is over
             self._ringer.send(b"!")
 
     def run_once(self, seconds: float) -> bool:
         """Waits for servers, at most that long, and passes on what they sent. Returns whether `wake` was called."""
-        is_woken = False
         if self._due is not None:
             seconds = min(seconds, max(0.0, self._due - clock()))
-        for number, events in self._poll.poll(1000 * (min(seconds, _LOOK_EVERY) if self._slots else seconds)):
+        self._is_waiting = True
+        if self._calls:
+            seconds = 0.0
+        found = self._poll.poll(1000 * (min(seconds, _LOOK_EVERY) if self._slots else seconds))
+        self._is_waiting = False
+        self.ready = len(found)
+        for number, events in found:
             if number == self._bell.fileno():
                 self._bell.recv(4096)
-                is_woken = True
             else:
                 self._multi.socket_action(number, _READY.get(events, self._pycurl.CSELECT_IN))
         now = clock()
@@ -312,6 +324,7 @@ class CurlClient:
         if now >= self._look_at:
             self._look_at = now + _LOOK_EVERY
             self._look_at_slots(now)
+        is_woken, self._is_woken = self._is_woken, False
         return is_woken
 
     def close(self) -> None:

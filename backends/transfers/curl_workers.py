@@ -1,5 +1,7 @@
 """A worker pool over libcurl: one thread receives all files, small ones are written and hashed there as well.
 
+While that thread is what limits, another one writes and hashes some of the small ones; more (recording them, say) would
+only make the two wait for each other's interpreter lock.
 What is large, encoded or resumed is decoded, written, hashed and verified by one of a few other threads, file by file
 in order: SHA-256 costs as much as receiving, and the disk may be slow. Neither holds the interpreter's lock for long.
 """
@@ -10,6 +12,7 @@ import functools
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 BLOCK = 512 << 10  # bytes that are written and hashed in one piece
 MOST_WAITING = 4 << 20  # bytes of a file that wait for the disk before the server must wait, too
+MANY_READY = 4  # servers that have sent something: then receiving is what limits
+MOST_HANDED = 8  # small bodies that wait for a writer; more wait shorter in the receiving thread
 FLUSH_EVERY = 0.1  # seconds after which a block that is not full is written
 
 
@@ -38,6 +43,8 @@ class CurlWorkers:
         self.client: CurlClient = CurlClient(settings, http2=scheduler.limiter.small)
         self._writers = [SerialThread(f"transfer-writer-{number}") for number in range(min(2, os.cpu_count() or 1))]
         self._assigned = 0
+        self._handed = 0  # small bodies that the first writer got and that are not settled
+        self._taken: deque[tuple[_CurlFetch, Exception | None]] = deque()  # those that it is done with
         self.active: set[_CurlFetch] = set()
         self.is_paused = self.is_closing = False
         self._flush_at = 0.0
@@ -52,6 +59,25 @@ class CurlWorkers:
         """A thread for the blocks of one more file."""
         self._assigned += 1
         return self._writers[self._assigned % len(self._writers)]
+
+    def hand_over(self, one: _CurlFetch, body: bytes) -> bool:
+        """Lets the first writer write and hash a complete body, if that is faster; `one` is settled here later."""
+        if self.client.ready < MANY_READY or self._handed >= MOST_HANDED:
+            return False
+        self._handed += 1
+        self._writers[0].do(functools.partial(self._take_body, one, body))
+        return True
+
+    def _take_body(self, one: _CurlFetch, body: bytes) -> None:
+        """In the writer's thread."""
+        self._taken.append((one, one.take_body(body)))
+        self.client.call_soon(self._settle_taken)
+
+    def _settle_taken(self) -> None:
+        while self._taken:
+            one, error = self._taken.popleft()
+            self._handed -= 1
+            one.settle(error)
 
     def _run(self) -> None:
         problem: Exception | None = None
@@ -69,6 +95,7 @@ class CurlWorkers:
                 one.stop(problem or OperationCancelledError())
             if problem is not None:
                 self.scheduler.abort(problem)
+            self._writers[0].do(self._settle_taken)  # what it was doing meanwhile
             for writer in self._writers:
                 writer.end()
             self.client.close()
@@ -130,7 +157,7 @@ class _CurlFetch:
             self.on_end(error)
         elif self._is_idle:
             self._is_idle = False
-            self._settle(error)
+            self.settle(error)
 
     def _stop_failed(self, request: CurlRequest, error: Exception) -> None:
         """The writer could not do its part for this request, which may be over meanwhile."""
@@ -178,14 +205,22 @@ class _CurlFetch:
         self._request = None
         if self._writer is not None:
             self._flush()
-            self._writer.do(functools.partial(self._settle, error))
+            self._writer.do(functools.partial(self.settle, error))
             return
         if error is None and self._pieces:
-            try:
-                self._reception.take(b"".join(self._pieces))
-            except Exception as problem:
-                error = problem
-        self._settle(error)
+            body = b"".join(self._pieces)
+            if self._pool.hand_over(self, body):
+                return
+            error = self.take_body(body)
+        self.settle(error)
+
+    def take_body(self, body: bytes) -> Exception | None:
+        """Writes and hashes a complete body; returns what went wrong."""
+        try:
+            self._reception.take(body)
+        except Exception as error:
+            return error
+        return None
 
     def _send(self) -> None:
         """Requests the file, or what is missing of it."""
@@ -199,7 +234,7 @@ class _CurlFetch:
                 self._use_writer()
             self._request = self._pool.client.request(self._item.url, self, offset, condition)
         except Exception as error:
-            self._settle(error)
+            self.settle(error)
             return
         self.follow_pause()
 
@@ -250,14 +285,14 @@ class _CurlFetch:
         try:
             complete = self._reception.take_complete_part()
         except Exception as error:
-            self._settle(error)
+            self.settle(error)
             return
         if complete is not None:
             self._end(complete)
         else:
             self._send_soon()
 
-    def _settle(self, error: Exception | None) -> None:
+    def settle(self, error: Exception | None) -> None:
         """The response is over: the file is complete, or requested once more, or the try has failed."""
         error = self._failure or error
         result: PendingFile | Exception

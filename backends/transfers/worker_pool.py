@@ -16,7 +16,7 @@ from backends.transfers.states import FileTransfer, PendingFile
 JOBS = 16
 JOBS_FOR_SMALL = 64
 SMALL = 2 << 20  # mean size in bytes; a few big files saturate any link
-GROW_EVERY = 0.05  # seconds
+GROW_EVERY = 0.01  # seconds
 BUSY_SHARE = 0.6  # of a core: we get no more when the server runs on the same machine
 QUIET_TIME = 5.0  # seconds without an overload response before the limit grows again
 REGROW_EVERY = 1.0  # seconds

@@ -15,7 +15,7 @@ import pytest
 
 from backends.http import Http, Identity
 from backends.http.httpx_loader import httpx
-from backends.transfers import fetch, transfer
+from backends.transfers import curl_workers, fetch, transfer
 from backends.transfers.curl_workers import BLOCK, MOST_WAITING, CurlWorkers
 from backends.transfers.files import RemoteFile
 from backends.transfers.worker_pool import ThreadWorkers
@@ -209,3 +209,51 @@ def test_many_files_with_passing_faults_all_end_accounted_for(site: Site, runner
     found = runner.run(*(file(site, path) for path in paths))
     assert set(found.values()) == {VERIFIED}
     assert all(runner.read(f"group{path}") == site.bodies[path] for path in paths) and runner.parts() == []
+
+
+def test_small_files_that_another_thread_writes_are_verified_as_well(
+    site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(curl_workers, "MANY_READY", 0)
+    paths = [f"/{number}" for number in range(60)]
+    for number, path in enumerate(paths):
+        site.add(path, os.urandom(1 + number * 1000))
+    site.add("/wrong", b"something else", repr_digest="sha-256=:" + "A" * 43 + "=:")
+    threads: set[str] = set()
+    take = fetch.Reception.take
+
+    def note(reception: fetch.Reception, chunk: bytes) -> None:
+        threads.add(threading.current_thread().name)
+        take(reception, chunk)
+
+    monkeypatch.setattr(fetch.Reception, "take", note)
+    found = runner.run(*(file(site, path) for path in [*paths, "/wrong"]))
+    assert found.pop("/wrong") == ("failed", "wrong-digest")
+    assert set(found.values()) == {VERIFIED} and "transfer-writer-0" in threads
+    assert all(runner.read(f"group{path}") == site.bodies[path] for path in paths) and runner.parts() == []
+
+
+def test_a_file_that_another_thread_writes_ends_when_the_receiving_one_fails(
+    site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(curl_workers, "MANY_READY", 0)
+    begun, release, aborted = threading.Event(), threading.Event(), threading.Event()
+    take = fetch.Reception.take
+
+    def wait(reception: fetch.Reception, chunk: bytes) -> None:
+        begun.set()
+        release.wait(20)
+        take(reception, chunk)
+
+    monkeypatch.setattr(fetch.Reception, "take", wait)
+    site.add("/a", b"a")
+    run = runner.start(file(site, "/a"))
+    pool = run._pool
+    assert isinstance(pool, CurlWorkers) and begun.wait(20)
+    abort = run.abort
+    monkeypatch.setattr(run, "abort", lambda error: (abort(error), aborted.set()))
+    monkeypatch.setattr(pool.client, "run_once", lambda seconds: 1 / 0)
+    pool.wake()
+    assert aborted.wait(20)
+    release.set()
+    assert run.wait(20) and ends(run) == {"/a": ("cancelled", "internal")}

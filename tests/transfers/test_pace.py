@@ -32,6 +32,17 @@ def test_small_files_get_more_connections_within_a_second_while_latency_is_the_l
     assert pace.allowed == JOBS_FOR_SMALL
 
 
+def test_small_files_have_all_connections_before_the_first_answer_of_a_distant_server() -> None:
+    """Connections that begin while others send share the link worse for the rest of the run."""
+    clock = Clock()
+    pace = ConcurrencyLimiter(SMALL, None, clock)
+    while clock.now < 0.04 and pace.allowed < JOBS_FOR_SMALL:
+        clock.now += 0.005
+        if pace.is_due():
+            pace.adjust(0.2)
+    assert pace.allowed == JOBS_FOR_SMALL and clock.now < 0.04
+
+
 def test_big_files_and_a_number_that_the_user_chose_do_not_grow() -> None:
     for pace, most in ((ConcurrencyLimiter([200_000_000], None), JOBS), (ConcurrencyLimiter(SMALL, 5), 5)):
         assert pace.allowed == pace.most == most and not pace.is_due()
