@@ -11,9 +11,9 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import yaml
@@ -50,8 +50,7 @@ MAX_ELEMENTS = 200  # of a list in a table: logs.7.url makes eight places
 _SURROGATES = ("\\ud", "\\uD")
 
 
-@dataclass(frozen=True)
-class ParsedValue:
+class ParsedValue(NamedTuple):
     """One value and its place, or the reason why it could not be read; see `JobEntry`."""
 
     value: Any
@@ -146,7 +145,7 @@ def _without_surrogates(parsed: ParsedValue) -> ParsedValue:
     """The same with ? for each half of a pair, and a warning if there was one."""
     value = json.loads(json.dumps(parsed.value, ensure_ascii=False).encode("utf-8", "replace"))
     warnings = ("holds half a character, which became ?",) if value != parsed.value else ()
-    return replace(parsed, value=value, warnings=(*parsed.warnings, *warnings))
+    return parsed._replace(value=value, warnings=(*parsed.warnings, *warnings))
 
 
 def _content(path: str) -> str:
@@ -171,13 +170,16 @@ def _content(path: str) -> str:
 # JSON
 
 
+_GAPS = (" :", "\n:", "\t:", "\r:")
+
+
 class _JsonReader:
     """Decodes one value after the other and remembers names that were written twice."""
 
     def __init__(self, text: str) -> None:
         """`text`: all of it, of which `read` may be given parts."""
         # A name ends with a quote and a colon, which nothing but a text holds as well, unless blanks lie between them.
-        self._has_gaps = any(gap in text for gap in (" :", "\n:", "\t:", "\r:"))
+        self._has_gaps = any(gap in text for gap in _GAPS)
         self._names = 0
         self._warnings: list[str] = []
         self._decoder = json.JSONDecoder(object_hook=self._count_names, parse_constant=_refuse_constant)
@@ -193,14 +195,6 @@ class _JsonReader:
             names = [name for name, _ in pairs]
             self._warnings += [_repeated(name) for name in sorted({one for one in names if names.count(one) > 1})]
         return body
-
-    def read_once(self, text: str) -> Any:
-        """All of `text` as one value. Raises what `json` does, and `ValueError` where a name may be there twice."""
-        self._names = 0
-        value = self._decoder.decode(text)
-        if self._has_gaps or text.count('":') != self._names:
-            raise ValueError
-        return value
 
     def read(self, text: str, position: int, place: str) -> tuple[ParsedValue, int]:
         """The value that begins at `position`, and where the next token begins."""
@@ -238,10 +232,17 @@ _BETWEEN = re.compile(rb"[ \t\r\n,]*")
 
 def _read_list(text: str) -> list[ParsedValue] | None:
     """The elements of a list, decoded together in half the time; None where they have to be looked at one by one."""
+    # A name ends with a quote and a colon. So does what msgspec writes of the values, which has each name once, and in
+    # texts both are there as often, unless the quote was written as its number.
+    if any(gap in text for gap in (*_GAPS, "\\u0022")):
+        return None
     try:
-        values, data = _JsonReader(text).read_once(text), text.encode()
+        values = json.loads(text, parse_constant=_refuse_constant)
+        if msgspec.json.encode(values).count(b'":') != text.count('":'):
+            return None
+        data = text.encode()
         parts = _ELEMENTS.decode(data)
-    except (ValueError, RecursionError, msgspec.DecodeError):
+    except (ValueError, TypeError, OverflowError, RecursionError, msgspec.MsgspecError):
         return None
     if len(parts) != len(values):
         return None
@@ -388,7 +389,7 @@ class _YamlReader:
             elif isinstance(event, yaml.NodeEvent):
                 parsed = self._read_entry(event)
                 if isinstance(parsed.value, list):
-                    yield from (replace(parsed, value=item) for item in parsed.value)
+                    yield from (parsed._replace(value=item) for item in parsed.value)
                 elif parsed.value is not None:
                     yield parsed
 
