@@ -50,7 +50,7 @@ class StructRows(Sequence[T]):
     def __init__(self, rows: Sequence[T]) -> None:
         self._rows = rows
         names = [one.name for one in fields(type(rows[0]))] if rows else []
-        self._columns: dict[str, Sequence[Any]] = dict(zip(names, zip(*map(astuple, rows), strict=True), strict=True))
+        self._columns = dict(zip(names, map(list, zip(*map(astuple, rows), strict=True)), strict=True))
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -61,11 +61,11 @@ class StructRows(Sequence[T]):
     def __iter__(self) -> Iterator[T]:
         return iter(self._rows)
 
-    def column(self, name: str) -> Sequence[Any]:
+    def column(self, name: str) -> list[Any]:
         return self._columns[name]
 
 
-def cells_of(rows: Sequence[Any], name: str) -> Sequence[Any]:
+def cells_of(rows: Sequence[Any], name: str) -> list[Any]:
     """The attribute of that name of each row; of an attribute of an attribute "one.other"."""
     if isinstance(rows, StructRows) and rows and "." not in name:
         return rows.column(name)
@@ -163,13 +163,6 @@ class Column:
         return found if self.cell is None else found.cast(self.dtype)
 
 
-def _texts_of(keys: Sequence[Any]) -> pl.Series:
-    """`str` of each; of numbers polars makes that in a fraction of the time."""
-    if set(map(type, keys)) == {int} and max(map(abs, keys)) < 2**63:
-        return pl.Series(keys, dtype=pl.Int64).cast(pl.String)
-    return pl.Series(list(map(str, keys)), dtype=pl.String)
-
-
 def _parse_together(columns: Sequence[Column], rows: Sequence[Any]) -> dict[str, pl.Series]:
     """The columns by name whose texts have their usual form."""
     groups: dict[Callable[[pl.Series], pl.Series | None], list[tuple[Column, pl.Series]]] = {}
@@ -241,8 +234,8 @@ class Schema:
         if self.key not in self:
             assert self.key_get is not None, f"the schema has no getter for its key {self.key!r}"
             get = self.key_get
-            keys = cells_of(rows, get) if isinstance(get, str) else list(map(get, rows))
-            series.insert(0, _texts_of(keys).rename(self.key))
+            keys = cells_of(rows, get) if isinstance(get, str) else map(get, rows)
+            series.insert(0, pl.Series(self.key, list(map(str, keys)), dtype=pl.String))
         frame = pl.DataFrame(series)
         computed = [
             column.get.cast(column.dtype).alias(column.name)

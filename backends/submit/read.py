@@ -11,11 +11,10 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import msgspec
 import yaml
 
 from backends.cancel import CancelToken
@@ -41,7 +40,6 @@ SUFFIXES = {
     ".tsv": "csv",
 }
 MAX_BYTES = 256 << 20
-MAX_AT_ONCE = 32 << 20  # characters of a list that is decoded in one go: parts of that hold the interpreter for 20 ms
 MAX_DEPTH = 60  # levels; real jobs have six, and each level costs the validator a frame of Python's stack
 MAX_YAML_VALUES = 5_000_000  # 10,000 jobs have 600,000; a few lines of aliases can stand for more than fits in memory
 MAX_ELEMENTS = 200  # of a list in a table: logs.7.url makes eight places
@@ -50,7 +48,8 @@ MAX_ELEMENTS = 200  # of a list in a table: logs.7.url makes eight places
 _SURROGATES = ("\\ud", "\\uD")
 
 
-class ParsedValue(NamedTuple):
+@dataclass(frozen=True)
+class ParsedValue:
     """One value and its place, or the reason why it could not be read; see `JobEntry`."""
 
     value: Any
@@ -145,7 +144,7 @@ def _without_surrogates(parsed: ParsedValue) -> ParsedValue:
     """The same with ? for each half of a pair, and a warning if there was one."""
     value = json.loads(json.dumps(parsed.value, ensure_ascii=False).encode("utf-8", "replace"))
     warnings = ("holds half a character, which became ?",) if value != parsed.value else ()
-    return parsed._replace(value=value, warnings=(*parsed.warnings, *warnings))
+    return replace(parsed, value=value, warnings=(*parsed.warnings, *warnings))
 
 
 def _content(path: str) -> str:
@@ -170,16 +169,13 @@ def _content(path: str) -> str:
 # JSON
 
 
-_GAPS = (" :", "\n:", "\t:", "\r:")
-
-
 class _JsonReader:
     """Decodes one value after the other and remembers names that were written twice."""
 
     def __init__(self, text: str) -> None:
         """`text`: all of it, of which `read` may be given parts."""
         # A name ends with a quote and a colon, which nothing but a text holds as well, unless blanks lie between them.
-        self._has_gaps = any(gap in text for gap in _GAPS)
+        self._has_gaps = any(gap in text for gap in (" :", "\n:", "\t:", "\r:"))
         self._names = 0
         self._warnings: list[str] = []
         self._decoder = json.JSONDecoder(object_hook=self._count_names, parse_constant=_refuse_constant)
@@ -212,8 +208,7 @@ def parse_json(name: str, text: str) -> Iterator[ParsedValue]:
     try:
         start = _skip_blanks(text, 0)
         if text[start : start + 1] == "[":
-            found = _read_list(text) if len(text) <= MAX_AT_ONCE else None
-            yield from _list_elements(text, _skip_blanks(text, start + 1)) if found is None else found
+            yield from _list_elements(text, _skip_blanks(text, start + 1))
             return
         parsed, end = _JsonReader(text).read(text, start, "")
         _check_end(text, end)
@@ -224,38 +219,6 @@ def parse_json(name: str, text: str) -> Iterator[ParsedValue]:
         raise FileError(f"{name} is not valid JSON: {where}: {_json_reason(error)}.", hint) from None
     except (ValueError, RecursionError) as error:
         raise FileError(f"{name} is not usable JSON: {_json_reason(error)}.") from None
-
-
-_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
-_BETWEEN = re.compile(rb"[ \t\r\n,]*")
-
-
-def _read_list(text: str) -> list[ParsedValue] | None:
-    """The elements of a list, decoded together in half the time; None where they have to be looked at one by one."""
-    # A name ends with a quote and a colon. So does what msgspec writes of the values, which has each name once, and in
-    # texts both are there as often, unless the quote was written as its number.
-    if any(gap in text for gap in (*_GAPS, "\\u0022")):
-        return None
-    try:
-        values = json.loads(text, parse_constant=_refuse_constant)
-        if msgspec.json.encode(values).count(b'":') != text.count('":'):
-            return None
-        data = text.encode()
-        parts = _ELEMENTS.decode(data)
-    except (ValueError, TypeError, OverflowError, RecursionError, msgspec.MsgspecError):
-        return None
-    if len(parts) != len(values):
-        return None
-    found, line, counted, end = list[ParsedValue](), 1, 0, data.index(b"[") + 1
-    for value, part in zip(values, parts, strict=True):
-        start = skipped.end() if (skipped := _BETWEEN.match(data, end)) else end
-        end = start + len(memoryview(part))
-        line += data.count(b"\n", counted, start)
-        counted = start
-        if data.count(b"{", start, end) + data.count(b"[", start, end) > MAX_DEPTH and _depth(value) > MAX_DEPTH:
-            return None
-        found.append(ParsedValue(value, f"line {line}"))
-    return found
 
 
 def _list_elements(text: str, position: int) -> Iterator[ParsedValue]:
@@ -389,7 +352,7 @@ class _YamlReader:
             elif isinstance(event, yaml.NodeEvent):
                 parsed = self._read_entry(event)
                 if isinstance(parsed.value, list):
-                    yield from (parsed._replace(value=item) for item in parsed.value)
+                    yield from (replace(parsed, value=item) for item in parsed.value)
                 elif parsed.value is not None:
                     yield parsed
 

@@ -85,16 +85,18 @@ class _Names:
     frameworks: Mapping[int, str]
 
 
-class _WordsJoined(dict[tuple[str, ...], str | None]):
-    """Tuples of texts on one line (`join_words`): there are few different ones, and each is joined once."""
-
-    def __missing__(self, parts: tuple[str, ...]) -> str | None:
-        found = self[parts] = join_words(parts)
-        return found
-
-
 def _joined_words(name: str) -> FromRows:
-    return FromRows(lambda rows, _: list(map(_WordsJoined().__getitem__, cells_of(rows, name))))
+    """A tuple of texts on one line, `join_words` of each."""
+
+    def join(rows: Sequence[Any], _: Any) -> pl.Series:
+        cells = cells_of(rows, name)
+        joined = pl.Series(name, list(map(" ".join, cells)), dtype=pl.String)
+        odd = joined.str.starts_with(" ") | joined.str.ends_with(" ") | joined.str.contains("  ", literal=True)
+        if places := odd.arg_true().to_list():  # an empty text may be among them
+            joined = joined.scatter(places, [join_words(cells[place]) for place in places])
+        return joined.set(joined == "", None)
+
+    return FromRows(join)
 
 
 def _word_for(name: str, words: Mapping[bool | None, str]) -> FromRows:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from backends.demo.submit import EXAMPLES
 from backends.errors import AppError, FileError, UsageError
 from backends.submit.entries import JobForm
-from backends.submit.read import _list_elements, _read_list, _skip_blanks, column_path, read_files, read_text
+from backends.submit.read import column_path, read_files, read_text
 from tests.submit.jobs import message, messages
 
 Write = Callable[[str, str], str]
@@ -101,36 +101,6 @@ def test_names_are_counted_whatever_looks_like_one(
     assert len(entry.warnings) == sum(
         [name for name, _ in pairs].count(one) > 1 for pairs in (outer, inner) for one in dict(pairs)
     )
-
-
-_NAMES = st.sampled_from(["a", "b", '"', '":', "é", "\\u0022", "a:"])
-_TEXTS = st.recursive(
-    st.one_of(st.sampled_from(["1", "null", "1e400", "-0", str(2**70)]), _NAMES.map(json.dumps)),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3).map(lambda parts: f"[{','.join(parts)}]"),
-        st.lists(st.tuples(_NAMES, inner), max_size=3).map(
-            lambda pairs: "{" + ",\n".join(f"{json.dumps(name)}: {value}" for name, value in pairs) + "}"
-        ),
-    ),
-    max_leaves=8,
-)
-
-
-@given(st.lists(_TEXTS, max_size=4), st.sampled_from([",", ",\n ", "\n,\n"]), st.booleans())
-def test_a_list_that_is_decoded_at_once_is_the_one_that_is_read_bit_by_bit(
-    parts: list[str], between: str, by_number: bool
-) -> None:
-    text = f" [\n{between.join(parts)}\n]\n"
-    if by_number:
-        text = text.replace('\\"', "\\u0022")
-    found = _read_list(text)
-    if found is not None:
-        assert repr(found) == repr(list(_list_elements(text, _skip_blanks(text, 2))))
-
-
-def test_usual_lists_are_decoded_at_once() -> None:
-    assert _read_list(json.dumps(messages(3), indent=1)) is not None
-    assert _read_list('[{"a": 1, "a": 2}]') is None
 
 
 def test_yaml_keeps_texts_that_look_like_something_else() -> None:
