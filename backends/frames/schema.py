@@ -79,13 +79,30 @@ class FromRows:
     read: Callable[[Sequence[Any], Any], Any]
 
 
+@dataclass(frozen=True)
+class FromTexts:
+    """A getter of the attribute `name` (a text or None) of each row, which `parse` makes values of.
+
+    `parse_usual` does that for the texts of several columns at once, since for a page of rows most of the cost is the
+    call; None where a text has not the usual form, and then each column is parsed by itself.
+    """
+
+    name: str
+    parse: Callable[[pl.Series], pl.Series]
+    parse_usual: Callable[[pl.Series], pl.Series | None]
+
+    def texts(self, rows: Sequence[Any]) -> pl.Series:
+        return pl.Series(cells_of(rows, self.name), dtype=pl.String)
+
+
 # Where a column's values come from:
 #   "name"            the attribute of that name of each row
 #   lambda row: ...   computed from each row
 #   FromRows(f)       computed from all rows at once, and from the context that the caller passes to `Schema.build`
+#   FromTexts(...)    parsed from the texts of one attribute
 #   pl.Expr           computed from other columns of the frame
 #   None              not in the response; null until the listing fills it in
-Getter = str | Callable[[Any], Any] | FromRows | pl.Expr | None
+Getter = str | Callable[[Any], Any] | FromRows | FromTexts | pl.Expr | None
 
 
 @dataclass(frozen=True)
@@ -136,7 +153,9 @@ class Column:
         if get is None or isinstance(get, pl.Expr):
             return pl.Series(self.name, [None] * len(rows), dtype=self.dtype)
         cells: Any
-        if isinstance(get, FromRows):
+        if isinstance(get, FromTexts):
+            cells = get.parse(get.texts(rows))
+        elif isinstance(get, FromRows):
             cells = get.read(rows, context)
         else:
             cells = cells_of(rows, get) if isinstance(get, str) else list(map(get, rows))
@@ -147,6 +166,22 @@ class Column:
         except TypeError as error:
             raise TypeError(f"column {self.name!r} ({self.kind}): {error}") from error
         return found if self.cell is None else found.cast(self.dtype)
+
+
+def _parse_together(columns: Sequence[Column], rows: Sequence[Any]) -> dict[str, pl.Series]:
+    """The columns by name whose texts have their usual form."""
+    groups: dict[Callable[[pl.Series], pl.Series | None], list[tuple[Column, pl.Series]]] = {}
+    for column in columns:
+        if isinstance(get := column.get, FromTexts):
+            groups.setdefault(get.parse_usual, []).append((column, get.texts(rows)))
+    found = {}
+    for parse, members in groups.items():
+        values = parse(pl.concat([texts for _, texts in members]))
+        if values is None:
+            continue
+        for number, (column, _) in enumerate(members):
+            found[column.name] = values.slice(number * len(rows), len(rows)).rename(column.name).cast(column.dtype)
+    return found
 
 
 @dataclass(frozen=True)
@@ -221,7 +256,8 @@ class Schema:
 
         Later duplicates of a key replace earlier ones. `context` is handed to `FromRows` getters.
         """
-        series = [column.values(rows, context) for column in self.columns]
+        parsed = _parse_together(self.columns, rows)
+        series = [parsed[one.name] if one.name in parsed else one.values(rows, context) for one in self.columns]
         if self.key not in self:
             assert self.key_get is not None, f"the schema has no getter for its key {self.key!r}"
             get = self.key_get

@@ -15,13 +15,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 import polars as pl
 
 from backends import lenient_json
 from backends.frames.getters import iso_time, seconds_between
-from backends.frames.schema import Column, Kind, Schema
+from backends.frames.schema import Column, Kind, Schema, StructRows
 from backends.taskcluster.models import (
     SuiteExtra,
     TaskChunks,
@@ -185,10 +186,10 @@ def rows_of_entries(entries: Iterable[TaskEntry]) -> pl.DataFrame:
 
 def build_rows(rows: Sequence[TaskRow]) -> pl.DataFrame:
     """No cell is longer than a screen: a name of 10 MB would be copied by every filter."""
-    frame = TASKS.build(rows)
-    texts = frame.select(pl.col(pl.String).exclude("task_id", "group_id", "depends_on").str.len_bytes().max())
-    long = [name for name, size in texts.row(0, named=True).items() if (size or 0) > LONGEST]
-    return frame.with_columns(pl.col(long).str.slice(0, LONGEST)) if long else frame
+    frame = TASKS.build(StructRows(rows))
+    texts = frame.select(pl.col(pl.String).exclude("task_id", "group_id", "depends_on"))
+    longest: Any = pl.concat(texts.get_columns(), rechunk=False).str.len_bytes().max()  # one call, not one a column
+    return frame.with_columns(pl.col(texts.columns).str.slice(0, LONGEST)) if (longest or 0) > LONGEST else frame
 
 
 def task_row(status: TaskStatus, task: TaskDefinition, group_id: str | None) -> TaskRow:

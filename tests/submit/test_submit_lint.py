@@ -19,12 +19,19 @@ from backends.cancel import CancelToken
 from backends.demo.submit import EXAMPLES
 from backends.errors import OperationCancelledError
 from backends.submit.entries import EARLIEST, LATEST, JobEntry, JobForm, guess_form, parse_time, treeherder_time
-from backends.submit.lint import FINDINGS, as_validated, findings_frame, lint
+from backends.submit.lint import (
+    FINDINGS,
+    as_validated,
+    check_message,
+    findings_frame,
+    is_ordinary_message,
+    lint,
+)
 from backends.submit.lists import jobs_frame
 from backends.submit.posting_rules import posting_rule, posting_rules_frame
 from backends.submit.preview import preview_frame
 from backends.submit.read import read_files, read_text
-from backends.submit.validation import Level, LintFinding
+from backends.submit.validation import Level, LintFinding, quick_check_of
 from tests.submit.jobs import MESSAGE, message
 
 NAMES = [
@@ -555,6 +562,60 @@ def test_the_frame_holds_every_finding_once() -> None:
     assert frame.schema == FINDINGS.polars()
     assert len(frame) == sum(len(report.findings) for report in reports)
     assert frame["finding"].is_unique().all()
+
+
+_CHANGES: dict[str, list[Any]] = {
+    "taskId": ["x", "0d0c7a1e-5a3b-4f7e-8d61-2b8f6f0c1a11/9999999999", "0d0c7a1e-5a3b-4f7e-8d61-2b8f6f0c1a11/1\n"],
+    "state": ["pending", "running", "unscheduled"],
+    "result": [None, "retry", "unknown", "fail"],
+    "isRetried": [None, True],
+    "labels": [None, []],
+    "owner": [None, "o" * 50, "o\0", "o\n"],
+    "productName": [None, "p" * 101, "\0", "p\n", " "],
+    "reason": [None, "\ud800", "r\n"],
+    "timeScheduled": [
+        None,
+        "2026-11-21T09:05:00Z",
+        "2026-11-21T09:00:60Z",
+        "2026-11-21t09:00:00Z",
+        "0001-01-01T00:00:00Z",
+    ],
+    "timeStarted": [None, "2026-11-21T09:01:00.5Z", "2026-11-21T09:01:00z", "2026-11-21T12:01:00+02:00"],
+    "timeCompleted": [None, "2026-11-21T09:00:30Z", "2026-11-21T08:11:00-01:00", "9999-12-31T23:59:59Z"],
+    "runMachine": [None],
+    "display": [
+        {"jobSymbol": "", "groupSymbol": "SM", "jobName": "n"},
+        {"jobSymbol": "", "groupSymbol": "SM", "jobName": "n", "chunkId": 1},
+        {"jobSymbol": "s" * 25, "groupSymbol": "SM", "jobName": "n", "chunkId": 1},
+        {"jobSymbol": "s", "groupSymbol": "SM", "jobName": "n\0"},
+    ],
+    "logs": [None, [], [{"url": "https://example.com/x", "name": "other"}]],
+    "jobInfo": [
+        {},
+        {
+            "links": [
+                {"url": "https://example.com/" + "x" * 250 + "perfherder-data.json", "linkText": "t", "label": "l"}
+            ]
+        },
+    ],
+}
+
+
+@given(
+    st.lists(st.sampled_from(sorted(_CHANGES)), unique=True, max_size=4).flatmap(
+        lambda names: st.fixed_dictionaries({name: st.sampled_from(_CHANGES[name]) for name in names})
+    )
+)
+@settings(max_examples=500)
+def test_what_is_called_ordinary_has_no_findings(changes: dict[str, Any]) -> None:
+    body = message(**changes)
+    if quick_check_of(JobForm.PULSE)(body) and is_ordinary_message(body):
+        assert list(check_message(body, JobForm.PULSE)) == []
+
+
+def test_a_usual_job_is_ordinary() -> None:
+    assert is_ordinary_message(MESSAGE)
+    assert is_ordinary_message(message(display={**MESSAGE["display"], "chunkId": 3}, reason=None, version=1))
 
 
 def test_linting_stops_when_it_is_told_to() -> None:
