@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import polars as pl
 
@@ -17,6 +17,9 @@ from backends.http.response import Freshness
 from backends.locators import Locator
 from backends.time_left import Durations, TimeLeft
 from backends.transfers.files import RemoteFile
+
+if TYPE_CHECKING:
+    from backends.frames.reports import ReportHeading
 
 Row = dict[str, Any]
 
@@ -302,6 +305,21 @@ class Resource(ABC):
     def summary(self, frame: pl.DataFrame) -> str:
         """A few words about the whole list for the status line, such as counts by state."""
         return ""
+
+
+def describe_list(
+    resource: Resource, *, filter: str = "", notes: tuple[str, ...] = (), column: str | None = None
+) -> ReportHeading:
+    """What a report or a plot of rows of this list says of them; without secrets. No I/O."""
+    from backends.frames.reports import ReportHeading
+    from backends.http.errors import redact_url
+
+    title, locator, url = map(redact_url, (resource.title, resource.locator.text(), resource.web_url() or ""))
+
+    def row_url(row: Mapping[str, Any]) -> str:
+        return redact_url(resource.web_url(dict(row)) or "")
+
+    return ReportHeading(title, locator, url, redact_url(filter), notes, resource.chart, column, row_url)
 
 
 @dataclass(frozen=True)

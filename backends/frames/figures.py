@@ -7,7 +7,7 @@ often has none.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,20 +132,21 @@ def _corners(dot: Dot) -> list[tuple[float, float]]:
 # ---- SVG -------------------------------------------------------------------------------------------------------
 
 
-def to_svg(figure: Figure) -> str:
-    """A document that needs nothing else: text in a generic font, colours as attributes, no scripts, no links."""
+def to_svg(figure: Figure, colours: Mapping[str, str] = COLOURS) -> str:
+    """A document that needs nothing else: text in a generic font, colours as attributes, no scripts, no links.
+
+    `colours` by role, where a page that holds the document has its own."""
     size = f'width="{figure.width}" height="{figure.height}" viewBox="0 0 {figure.width} {figure.height}"'
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="{FONT_SIZE}">',
-        f'<rect width="{figure.width}" height="{figure.height}" fill="{COLOURS["bg"]}"/>',
-        *map(_svg_mark, figure.marks),
+        f'<rect width="{figure.width}" height="{figure.height}" fill="{colours["bg"]}"/>',
+        *(_svg_mark(mark, colours[mark.role]) for mark in figure.marks),
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _svg_mark(mark: Mark) -> str:
-    colour = COLOURS[mark.role]
+def _svg_mark(mark: Mark, colour: str) -> str:
     if isinstance(mark, Box):
         place = f'x="{_short(mark.x)}" y="{_short(mark.y)}"'
         return f'<rect {place} width="{_short(mark.width)}" height="{_short(mark.height)}" fill="{colour}"/>'

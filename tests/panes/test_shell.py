@@ -11,6 +11,7 @@ from tests.driving import loaded, running, screen_text, shown_view, until, view
 from tui.keymap import KEYS
 from tui.widgets.dialogs import ConfirmDialog, HelpDialog
 from tui.widgets.download_dialog import DownloadDialog
+from tui.widgets.inputs import RadioDot
 from tui.widgets.list_pane import ListPane
 from tui.widgets.palette import PaletteDialog
 from tui.widgets.start_screen import LocateDialog
@@ -137,6 +138,21 @@ async def test_an_unwritable_export_target_says_what_to_do(demo: dict[str, str],
         app.screen.query_one("#export-path", Input).value = str(tmp_path / "file" / "x.csv")
         await pilot.press("f2")
         await until(pilot, lambda: "Export failed" in screen_text(app))
+
+
+async def test_a_list_is_exported_as_a_report_that_names_its_filter(demo: dict[str, str], tmp_path: Path) -> None:
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        await pilot.press("slash", *"state:failed", "enter")
+        await until(pilot, lambda: 0 < shown_view(app).table.row_count < 150)
+        await pilot.press("e")
+        await until(pilot, lambda: len(app.screen_stack) == 2)
+        app.screen.query_one("#format-html", RadioDot).value = True
+        await until(pilot, lambda: app.screen.query_one("#export-path", Input).value.endswith(".html"))
+        app.screen.query_one("#export-path", Input).value = str(tmp_path / "x.html")
+        await pilot.press("f2")
+        await until(pilot, lambda: "A report of" in screen_text(app))
+    page = (tmp_path / "x.html").read_text("utf-8")
+    assert "<dd>state:failed</dd>" in page and "/tasks/groups/" in page and "<svg " in page
 
 
 async def test_keys_in_a_text_box_are_text_ctrl_c_says_how_to_leave_and_toasts_are_harmless(

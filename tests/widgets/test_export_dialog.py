@@ -137,7 +137,8 @@ async def test_every_control_is_on_the_screen_at_80x24() -> None:
             region = app.dialog.query_one(selector).region
             assert region.height > 0 and region in app.dialog.region
         assert all(
-            app.dialog.query_one(f"#format-{name}").region.height for name in ("csv", "jsonl", "json", "parquet")
+            app.dialog.query_one(f"#format-{name}").region.height
+            for name in ("csv", "jsonl", "json", "parquet", "svg", "png", "html")
         )
         assert app.dialog.query_one(RadioSet).region.width > 10
 

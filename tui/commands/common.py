@@ -17,6 +17,7 @@ from backends import config
 from backends.cancel import CancelToken
 from backends.errors import UsageError
 from backends.http.errors import sanitize
+from tui.commands.options import NOTES
 from tui.commands.output import Progress, done_with_failures, say, say_wait
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def print_notes(gathered: ListContents) -> None:
 
     stale = gathered.freshness.source is ResponseSource.STALE
     context = click.get_current_context(silent=True)
-    said: set[str] = set() if context is None else context.find_root().meta.setdefault("ciexplore.notes", set())
+    said: set[str] = set() if context is None else context.find_root().meta.setdefault(NOTES, set())
     for note in gathered.notes:  # of two lists that a command reads, each may say the same
         if note not in said and (not stale or note != gathered.freshness.reason):
             say(f"note: {note}")

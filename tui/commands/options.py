@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+NOTES = "ciexplore.notes"  # key in the context of a command line: what was said on stderr about its lists
 FAILURES = "ciexplore.failures"  # key in the context of a command line whose command could not get all it was asked for
 
 

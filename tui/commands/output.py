@@ -14,22 +14,26 @@ import click
 
 from backends.atomic import disk_words
 from backends.errors import FileError, UsageError
-from tui.commands.options import FAILURES
+from tui.commands.options import FAILURES, NOTES
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from backends.frames.reports import ReportHeading
     from backends.frames.schema import Schema
     from backends.resources import Resource
 
 FORMATS = ("table", "csv", "jsonl", "json", "parquet")
 # The names of the values of `output_options`.
-OUTPUT_NAMES = ("fmt", "target", "columns", "spreadsheet_safe", "overwrite", "plot", "plot_column")
+OUTPUT_NAMES = ("fmt", "target", "columns", "spreadsheet_safe", "overwrite", "plot", "plot_column", "report")
 
 
 def output_options(command: Any) -> Any:
-    """--format, --columns, -o, --plot and --overwrite, the same on every command that prints a frame."""
+    """--format, --columns, -o, --plot, --report and --overwrite, the same on every command that prints a frame."""
     for option in (
+        click.option(
+            "--report", metavar="FILE.html", help="Write table, statistics and charts as an HTML page; print nothing."
+        ),
         click.option("--plot-column", metavar="COLUMN", help="What --plot draws: the distribution of this column."),
         click.option(
             "--plot", metavar="FILE", help="Draw the chart or a histogram into FILE (.svg, .png) and print nothing."
@@ -61,19 +65,23 @@ def chosen_format(fmt: str | None, target: str | None) -> str:
 def check_output(schema: Schema, output: Mapping[str, Any]) -> None:
     """Refuses what `emit` would refuse, before anything is asked of a server. `output`: the values of its options.
 
-    Raises `UsageError` for a column that the schema lacks, and for a plot that cannot be written.
+    Raises `UsageError` for a column that the schema lacks, and for a plot or a report that cannot be written.
     """
     from backends.frames.export import select_columns
 
     select_columns(schema, output_columns(output))
     if output.get("plot_column") is not None:
-        if output.get("plot") is None:
+        if output.get("plot") is None and output.get("report") is None:
             raise UsageError("--plot-column without --plot draws nothing.", "Add --plot FILE.")
         select_columns(schema, [output["plot_column"]])
     if output.get("plot") is not None:
         from backends.frames.figures import figure_format
 
         figure_format(Path(output["plot"]))
+    if output.get("report") is not None:
+        from backends.frames.reports import check_report_name
+
+        check_report_name(Path(output["report"]))
 
 
 def output_columns(output: Mapping[str, Any]) -> list[str] | None:
@@ -93,12 +101,13 @@ def emit(
     overwrite: bool = False,
     plot: str | None = None,
     plot_column: str | None = None,
+    report: str | None = None,
     resource: Resource | None = None,
 ) -> None:
     """Writes the frame where and how the options say. `resource`: whose rows they are; it knows how they are drawn."""
     from backends.frames import export, text_tables
 
-    check_output(schema, {"columns": columns, "plot": plot, "plot_column": plot_column})
+    check_output(schema, {"columns": columns, "plot": plot, "plot_column": plot_column, "report": report})
     if plot is not None:
         from backends.frames.figures import write_figure
         from backends.frames.plots import plot_rows
@@ -106,9 +115,14 @@ def emit(
         chart, title = (resource.chart, resource.title) if resource is not None else (None, "")
         figure = plot_rows(frame, schema, chart=chart, column=plot_column, title=title)
         write_figure(figure, Path(plot), overwrite=overwrite)
-        if fmt is None and target is None:
-            return
     names = output_columns({"columns": columns})
+    if report is not None:
+        from backends.frames.reports import write_report
+
+        heading = _report_heading(resource, plot_column)
+        write_report(frame, schema, Path(report), heading, columns=names, overwrite=overwrite)
+    if (plot is not None or report is not None) and fmt is None and target is None:
+        return
     form: Any = chosen_format(fmt, target)
     to_stdout = target is None or target == "-"
     if form == "table":
@@ -131,6 +145,23 @@ def emit(
         _print(_harmless(shown.getvalue().decode()))
     elif to_stdout:
         sys.stdout.buffer.flush()
+
+
+def _report_heading(resource: Resource | None, column: str | None) -> ReportHeading:
+    """What the command line was about: the list that it read, or else what it was called with."""
+    from backends.frames.reports import ReportHeading
+    from backends.http.errors import redact_url
+    from backends.resources import describe_list
+
+    context = click.get_current_context(silent=True)
+    given = context.params if context is not None else {}
+    filters = [resource.first_filter if resource is not None else "", given.get("filter_text"), given.get("where")]
+    words = redact_url(" ".join(text for text in filters if text))
+    notes = tuple(sorted(context.find_root().meta.get(NOTES, ()))) if context is not None else ()
+    if resource is not None:
+        return describe_list(resource, filter=words, notes=notes, column=column)
+    title = " ".join(context.command_path.split()[1:]) if context is not None else ""
+    return ReportHeading(title, redact_url(str(given.get("locator") or "")), filter=words, notes=notes, column=column)
 
 
 def _harmless(text: str) -> str:

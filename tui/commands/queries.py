@@ -49,7 +49,7 @@ def sql(
             filter_text,
             lambda opened: check_output(opened.schema, output),
         )
-        emit(found.frame, resource.schema, fmt=output.pop("fmt"), target=output.pop("target"), **output)
+        emit(found.frame, resource.schema, resource=resource, **output)
 
 
 @click.command()
@@ -82,4 +82,4 @@ def pivot(
         text = session.parse(locator).text()
         wanted = PivotTable(names, columns_of, value, aggregate, (Source("rows", text, filter_text),))
         resource, found = open_and_read(session, cancel, wanted)
-        emit(found.frame, resource.schema, fmt=output.pop("fmt"), target=output.pop("target"), **output)
+        emit(found.frame, resource.schema, resource=resource, **output)

@@ -1,9 +1,9 @@
-"""Exporting a table or a plot of it: a dialog for format, rows, columns and file, and the writing in a thread."""
+"""Exporting a table, a plot or a report of it: a dialog for format, rows, columns and file; a thread that writes."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
@@ -17,19 +17,20 @@ from textual.widgets import Button, Input, Label, RadioSet, Static
 from textual.widgets.selection_list import Selection
 
 from backends.frames.formats import safe_text
+from backends.frames.reports import ReportHeading, write_report
 from backends.frames.schema import Schema
-from backends.resources import Chart
 from tui import crash_log
 from tui.widgets.dialogs import FormDialog
 from tui.widgets.inputs import RadioDot, TickBox, TickList
 from tui.widgets.table import FrameTable
 
-Format = Literal["csv", "jsonl", "json", "parquet", "svg", "png"]
+Format = Literal["csv", "jsonl", "json", "parquet", "svg", "png", "html"]
 Rows = Literal["marked", "shown", "all"]
 _FORMATS: tuple[Format, ...] = get_args(Format)
 _ROWS: tuple[Rows, ...] = get_args(Rows)
 _FORMAT_NAMES = {
     "csv": "CSV", "jsonl": "JSON lines", "json": "JSON", "parquet": "Parquet", "svg": "SVG plot", "png": "PNG plot",
+    "html": "HTML report",
 }  # fmt: skip
 
 
@@ -54,7 +55,7 @@ class ExportDialog(FormDialog[ExportChoice]):
     ExportDialog #export-options { height: 9; margin: 1 0; }
     ExportDialog .group { height: 100%; margin-right: 1; }
     ExportDialog .group > Label { color: $ci-muted; }
-    ExportDialog #export-formats { width: 16; }
+    ExportDialog #export-formats { width: 18; }
     ExportDialog #export-scope { width: 22; }
     ExportDialog #export-pick { width: 1fr; margin-right: 0; }
     ExportDialog RadioSet, ExportDialog RadioSet:focus { border: none; padding: 0; width: 100%;
@@ -156,19 +157,10 @@ def _with_suffix(path: Path, form: Format) -> Path:
     return path.with_suffix(f".{form}")
 
 
-@dataclass(frozen=True)
-class PlotContent:
-    """What a plot of the rows shows: the chart of their list, or the distribution of a column if one is named."""
-
-    chart: Chart | None = None
-    column: str | None = None
-    title: str = ""
-
-
 def export_table(
-    app: App[None], table: FrameTable, schema: Schema, stem: str, drawn: PlotContent | None = None
+    app: App[None], table: FrameTable, schema: Schema, stem: str, heading: ReportHeading | None = None
 ) -> None:
-    """Opens the dialog for a table; `stem` begins the file name it suggests."""
+    """Opens the dialog for a table; `stem` begins the suggested file name. `heading`: what a plot or a report says."""
     path = Path.cwd() / f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}.csv"
     dialog = ExportDialog(schema, path=path, marked=table.marked_count, shown=table.row_count, total=table.total_count)
 
@@ -177,31 +169,37 @@ def export_table(
             return
         rows = table.marked_rows if choice.rows == "marked" else table.frame
         rows = table.shown_rows if choice.rows == "shown" else rows
-        work = partial(_export, app, rows, schema, choice, drawn or PlotContent())
+        described = heading or ReportHeading(stem)
+        if choice.rows != "shown":
+            described = replace(described, filter="" if choice.rows == "all" else "the marked rows")
+        work = partial(_export, app, rows, schema, choice, described)
         app.run_worker(work, thread=True, group="export", exit_on_error=False)
 
     app.push_screen(dialog, start)
 
 
-def _export(app: App[None], rows: pl.DataFrame, schema: Schema, choice: ExportChoice, drawn: PlotContent) -> None:
+def _export(app: App[None], rows: pl.DataFrame, schema: Schema, choice: ExportChoice, heading: ReportHeading) -> None:
     """In a worker thread."""
-    _, error = crash_log.attempt(_write, rows, schema, choice, drawn)
+    _, error = crash_log.attempt(_write, rows, schema, choice, heading)
     if error is not None:
         app.call_from_thread(
             partial(app.notify, str(error), title="Export failed", severity="error", timeout=10, markup=False)
         )
     else:
-        plot = choice.format in ("svg", "png")
-        message = f"{'A plot of ' if plot else ''}{len(rows):,} rows in {choice.path}"
+        kind = {"svg": "A plot of ", "png": "A plot of ", "html": "A report of "}.get(choice.format, "")
+        message = f"{kind}{len(rows):,} rows in {choice.path}"
         app.call_from_thread(partial(app.notify, message, title="Exported", markup=False))
 
 
-def _write(rows: pl.DataFrame, schema: Schema, choice: ExportChoice, drawn: PlotContent) -> None:
+def _write(rows: pl.DataFrame, schema: Schema, choice: ExportChoice, heading: ReportHeading) -> None:
+    if choice.format == "html":
+        write_report(rows, schema, choice.path, heading, columns=choice.columns, overwrite=choice.overwrite)
+        return
     if choice.format == "svg" or choice.format == "png":
         from backends.frames.figures import write_figure
         from backends.frames.plots import plot_rows
 
-        figure = plot_rows(rows, schema, chart=drawn.chart, column=drawn.column, title=drawn.title)
+        figure = plot_rows(rows, schema, chart=heading.chart, column=heading.column, title=heading.title)
         write_figure(figure, choice.path, overwrite=choice.overwrite)
         return
     from backends.frames import export

@@ -537,11 +537,13 @@ class ResourceView(ArrangedView):
     def export_rows(self) -> None:
         if self.table is None or self.resource is None:
             return
-        from tui.widgets.export_dialog import PlotContent, export_table
+        from backends.resources import describe_list
+        from tui.widgets.export_dialog import export_table
 
         measured = self.query_one(StatisticsPanel).column if self.has_class("-statistics") else None
-        drawn = PlotContent(self.resource.chart, measured.name if measured is not None else None, self.title)
-        export_table(self.app, self.table, self.resource.schema, self.resource.noun[1], drawn)
+        column = measured.name if measured is not None else None
+        heading = describe_list(self.resource, filter=self.table.filter_text, column=column)
+        export_table(self.app, self.table, self.resource.schema, self.resource.noun[1], heading)
 
     def action_pin(self) -> None:
         self.post_message(self.Pin(self))
