@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -53,12 +53,15 @@ def download_files(
     match: Sequence[str] = (),
     *,
     overwrite: bool = False,
+    cancel: CancelToken | None = None,
+    watch: Callable[[Transfer], object] = lambda transfer: None,
 ) -> list[Path]:
     """Downloads the files of these rows; returns the paths of the complete files. Raises `AppError`.
 
-    If a file cannot be downloaded, `FileError` is raised after all others have been downloaded.
+    If a file cannot be downloaded, `FileError` is raised after all others have been downloaded. `watch` is called ten
+    times a second.
     """
-    cancel = CancelToken()
+    cancel = cancel or CancelToken()
     files = list_files(resource, rows, match, cancel)
     plan = make_plan(files, output.expanduser().absolute(), cancel=cancel, overwrite=overwrite)
     transfer = Transfer(
@@ -70,7 +73,8 @@ def download_files(
     transfer.start()
     try:
         while not transfer.wait(0.1):
-            pass
+            cancel.check()
+            watch(transfer)
     except BaseException:
         transfer.cancel()
         raise

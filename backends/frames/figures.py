@@ -90,6 +90,10 @@ class Figure:
     height: int
     marks: tuple[Mark, ...]
 
+    def _repr_svg_(self) -> str:
+        """What a notebook draws."""
+        return to_svg(self)
+
 
 def write_figure(figure: Figure, target: Path, *, overwrite: bool = False) -> None:
     """Writes SVG or PNG, as the name ends; complete or not at all.

@@ -66,7 +66,7 @@ def run_download(
                     reported.add(wait.host)
                     progress.clear()
                     say(f"note: {safe_text(wait.text)}; files of other servers continue")
-            progress.show(_progress_line(transfer.snapshot))
+            progress.show(progress_line(transfer.snapshot))
         progress.clear()
     return _print_result(transfer, output, interrupted.is_set()) or int(unlisted)
 
@@ -97,7 +97,9 @@ def _interruptible(transfer: Transfer) -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _progress_line(take_snapshot: Callable[[], TransferSnapshot]) -> Callable[[], str]:
+def progress_line(take_snapshot: Callable[[], TransferSnapshot]) -> Callable[[], str]:
+    """How far a transfer is, worked out when it is shown."""
+
     def line() -> str:
         now = take_snapshot()
         left = f", {now.eta:,.0f} s left" if now.eta is not None else ""
