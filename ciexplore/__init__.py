@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from backends.frames.figures import Figure
     from backends.frames.schema import Schema
     from backends.locators import Locator
+    from backends.progress_line import Progress
     from backends.resources import LogAddress, Page, Resource
     from backends.session import Session
     from backends.taskcluster.artifact_downloader.results import get_task_data, get_task_data_paths
     from ciexplore._log import Log, LogLine
-    from tui.commands.output import Progress
 
 __all__ = ["AppError", "Listing", "Log", "LogLine", "get_task_data", "get_task_data_paths", "open"]
 
@@ -73,13 +73,25 @@ def open(
     from backends import config
     from backends.session import Session
 
-    session = Session(config.load(overrides={**(settings or {}), **more_settings}), mode=mode)
+    session = Session(config.load(overrides=_name_fields({**(settings or {}), **more_settings})), mode=mode)
     try:
         parsed = session.parse(locator) if isinstance(locator, str) else locator
         return Listing(session.resource(parsed), session, progress=progress)
     except BaseException:
         session.close()
         raise
+
+
+def _name_fields(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by the names of their fields, which a Python keyword can be, or by those of the file, with dots."""
+    from backends.config import setting_names
+    from backends.errors import UsageError
+
+    fields = {name: field for field, _, toml in setting_names() for name in (field, toml)}
+    for name in settings:
+        if name not in fields:
+            raise UsageError(f"There is no setting {name[:60]!r}.", "`ciexplore config --show` prints all of them.")
+    return {fields[name]: value for name, value in settings.items()}
 
 
 class Listing:
@@ -101,6 +113,7 @@ class Listing:
 
     @property
     def title(self) -> str:
+        """What it is called; of some lists that is known once they are read."""
         return self._resource.title
 
     @property
@@ -127,7 +140,10 @@ class Listing:
         The columns are those of `schema`, and before them its key where that is not one of them.
         """
         with self._working() as (cancel, progress):
-            return self._read(self._reopen(cancel), filter, cancel, progress)
+            resource = self._reopen(cancel)
+            rows = self._read(resource, filter, cancel, progress)
+        self._resource = resource  # its title may say what only a server knows
+        return rows
 
     def lazy(self, filter: str = "") -> pl.LazyFrame:
         """The same rows, read now, as the beginning of a lazy query."""
@@ -219,14 +235,14 @@ class Listing:
         Raises `AppError`s, also if a file could not be downloaded; then the others are there.
         """
         from backends.downloads import download_files
-        from tui.commands.download import progress_line
+        from backends.transfers.progress import describe_transfer
 
         with self._working() as (cancel, progress):
             resource = self._reopen(cancel)
             rows = self._read(resource, filter, cancel, progress)
             return download_files(
                 self._session, resource, rows, Path(output), match, overwrite=overwrite, cancel=cancel,
-                watch=lambda transfer: progress.show(progress_line(transfer.snapshot)),
+                watch=lambda transfer: progress.show(lambda: describe_transfer(transfer.snapshot())),
             )  # fmt: skip
 
     # ---- within --------------------------------------------------------------------------------------------------
@@ -241,11 +257,13 @@ class Listing:
     def _read(self, resource: Resource, filter: str, cancel: CancelToken, progress: Progress) -> pl.DataFrame:
         from backends.frames import filters
         from backends.resources import read_list
-        from tui.commands.common import count_message
+
+        def show(rows: int, total: int | None) -> None:
+            progress.show(lambda: f"{rows:,}{f' of {total:,}' if total else ''} {noun} so far")
 
         parsed = filters.parse(filter, resource.schema)
         noun = resource.noun[1]
-        found = read_list(resource, cancel, lambda rows, total: progress.show(count_message(noun, rows, total)))
+        found = read_list(resource, cancel, show)
         self._notes = found.notes
         if found.partial:
             warnings.warn(" ".join(found.notes) or f"Some {noun} could not be read.", stacklevel=3)
@@ -278,8 +296,8 @@ class Listing:
     def _working(self) -> Iterator[tuple[CancelToken, Progress]]:
         from backends.cancel import CancelToken
         from backends.errors import OperationCancelledError
+        from backends.interrupts import cancel_on_sigint
         from ciexplore._progress import make_progress
-        from tui.commands.common import cancel_on_sigint
 
         cancel, progress = CancelToken(), make_progress(self._shows_progress)
         unsubscribe = self._session.waits.subscribe(lambda text: progress.show(text) if text else None)

@@ -14,7 +14,7 @@ from backends.logs.patterns import parse_pattern
 from backends.logs.rules import Findings, Severity
 from backends.logs.search import LONGEST, read_chunks
 from backends.logs.spool import LogSpool, Source
-from tui.commands.output import Progress
+from backends.progress_line import Progress
 
 _AT_ONCE = 1_000  # lines
 

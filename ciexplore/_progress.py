@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from tui.commands.output import Progress
+from backends.progress_line import Progress
 
 
 class NotebookProgress(Progress):

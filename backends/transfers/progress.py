@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from backends.errors import AppError
+from backends.frames.formats import format_bytes, safe_text
 from backends.frames.schema import Column, Kind, Schema
 from backends.transfers.states import FINAL_STATES, PRESENT_STATES, FileTransfer, PlanRow, TransferState
 
@@ -80,6 +81,14 @@ class TransferSnapshot:
     @property
     def failed(self) -> int:
         return self.counts.get(TransferState.FAILED, 0)
+
+
+def describe_transfer(now: TransferSnapshot) -> str:
+    """How far it is, in one line: "12 of 35 files, 4.2 MB, 1.1 MB/s, 20 s left"."""
+    left = f", {now.eta:,.0f} s left" if now.eta is not None else ""
+    if now.waits:
+        left = f", {safe_text(now.waits[0].text)}"
+    return f"{now.ended:,} of {now.total:,} files, {format_bytes(now.bytes_done)}, {format_bytes(now.rate)}/s{left}"
 
 
 class TransferProgress:

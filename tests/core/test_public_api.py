@@ -25,10 +25,15 @@ def run_python(code: str, *, pythonpath: str = "") -> subprocess.CompletedProces
 
 
 def test_the_surface_is_what_is_promised() -> None:
-    assert ciexplore.__all__ == ["AppError", "Listing", "get_task_data", "get_task_data_paths", "open"]
+    assert ciexplore.__all__ == [
+        "AppError", "Listing", "Log", "LogLine", "get_task_data", "get_task_data_paths", "open",
+    ]  # fmt: skip
     assert all(getattr(ciexplore, name) is not None for name in ciexplore.__all__)
     methods = {name for name in vars(ciexplore.Listing) if not name.startswith("_")}
-    assert methods == {"close", "download", "frame", "locator", "pages", "schema", "title"}
+    assert methods == {
+        "close", "download", "failures", "frame", "lazy", "locator", "log", "notes", "pages", "plot", "report",
+        "schema", "sql", "title",
+    }  # fmt: skip
     assert (ROOT / "ciexplore" / "py.typed").exists()
 
 

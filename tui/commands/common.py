@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +14,7 @@ from backends import config
 from backends.cancel import CancelToken
 from backends.errors import UsageError
 from backends.http.errors import sanitize
+from backends.interrupts import cancel_on_sigint
 from tui.commands.options import NOTES
 from tui.commands.output import Progress, done_with_failures, say, say_wait
 
@@ -53,40 +51,6 @@ def open_session(root_url: str | None, mode: str | None, **overrides: Any) -> It
             for other in session.notes:
                 say(f"note: {sanitize(other, 1000)}")
             session.close()
-
-
-@contextmanager
-def cancel_on_sigint(cancel: CancelToken) -> Iterator[None]:
-    """Ctrl+C pulls the token, whatever the main thread waits for.
-
-    polars takes SIGINT over with a handler after which a waiting thread goes on waiting, and even without it Python
-    itself looks at signals only between two of its instructions. What it does at once is to write to this pipe.
-    """
-    import polars
-
-    assert polars
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    signal.siginterrupt(signal.SIGINT, True)
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    watcher = threading.Thread(target=_watch, args=(reading, cancel), name="ctrl-c", daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        signal.set_wakeup_fd(before)
-        os.close(writing)  # ends the watcher
-        watcher.join()
-        os.close(reading)
-
-
-def _watch(reading: int, cancel: CancelToken) -> None:
-    while number := os.read(reading, 1):
-        if number[0] == signal.SIGINT:
-            cancel.cancel()
 
 
 def open_and_read(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ import click
 from backends.cancel import CancelToken
 from backends.frames.formats import format_bytes, safe_text
 from backends.transfers.plan import TransferPlan, make_plan
-from backends.transfers.progress import TransferSnapshot
+from backends.transfers.progress import describe_transfer
 from backends.transfers.states import PRESENT_STATES, PlanAction, TransferState
 from backends.transfers.transfer import Transfer
 from tui.commands.output import Progress, say
@@ -66,7 +66,7 @@ def run_download(
                     reported.add(wait.host)
                     progress.clear()
                     say(f"note: {safe_text(wait.text)}; files of other servers continue")
-            progress.show(progress_line(transfer.snapshot))
+            progress.show(lambda: describe_transfer(transfer.snapshot()))
         progress.clear()
     return _print_result(transfer, output, interrupted.is_set()) or int(unlisted)
 
@@ -95,19 +95,6 @@ def _interruptible(transfer: Transfer) -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def progress_line(take_snapshot: Callable[[], TransferSnapshot]) -> Callable[[], str]:
-    """How far a transfer is, worked out when it is shown."""
-
-    def line() -> str:
-        now = take_snapshot()
-        left = f", {now.eta:,.0f} s left" if now.eta is not None else ""
-        if now.waits:
-            left = f", {safe_text(now.waits[0].text)}"
-        return f"{now.ended:,} of {now.total:,} files, {format_bytes(now.bytes_done)}, {format_bytes(now.rate)}/s{left}"
-
-    return line
 
 
 def summary(plan: TransferPlan) -> str:

@@ -26,8 +26,8 @@ def verify(directory: Path, everything: bool, extra: bool, columns: str | None, 
     """
     from backends.cancel import CancelToken
     from backends.frames.formats import format_bytes
+    from backends.interrupts import cancel_on_sigint
     from backends.transfers.verification import VERIFICATION_SCHEMA, FileCheck, verify_directory
-    from tui.commands.common import cancel_on_sigint
 
     output, cancel, progress = directory.expanduser().absolute(), CancelToken(), Progress()
 
