@@ -130,4 +130,11 @@ SYSTEMS = (
         roots=(("Outbox", "submit:outbox"),),
         forms=(("submit:FILE, submit:tasks/ID,ID, submit:outbox", "job data to lint, preview and publish"),),
     ),
+    System(
+        name="failures",
+        label="Failures",
+        summary="What failed in tasks and builds, one row a failure, and grouped by cause.",
+        locators="backends.failures.locators:LOCATORS",
+        context="backends.failures.lists:make_context",
+    ),
 )

@@ -54,6 +54,7 @@ class LogAddress:
     `line`: the one to show first, from 1. `failed`: what it tells of went wrong, so where no line is named it is shown
     from its first error on, or its end where none is found. `elsewhere`: asked where `url` has nothing, it says where
     the text is instead, or raises a `AppError` that says why there is none. `last`: the end of a range from `line` on.
+    `find`: where no line is named, the first line with this text is shown first.
     """
 
     url: str
@@ -64,6 +65,7 @@ class LogAddress:
     line: int | None = None
     failed: bool = False
     last: int | None = None
+    find: str = ""
     elsewhere: Callable[[CancelToken], LogAddress] | None = field(default=None, compare=False, repr=False)
 
 
