@@ -136,5 +136,6 @@ SYSTEMS = (
         summary="What failed in tasks and builds, one row a failure, and grouped by cause.",
         locators="backends.failures.locators:LOCATORS",
         context="backends.failures.lists:make_context",
+        command="tui.commands.failures:failures",
     ),
 )

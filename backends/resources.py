@@ -261,6 +261,11 @@ class Resource(ABC):
         """What lists the values that these rows measured; None if rows of this kind measure nothing."""
         return None
 
+    def failures(self, rows: pl.DataFrame) -> Locator | None:
+        """What names the tasks or builds among these rows (the marked ones, or else all that are shown) whose failures
+        can be listed; None if rows of this kind do not fail, or none of these did."""
+        return None
+
     def files(self, rows: pl.DataFrame, cancel: CancelToken) -> Iterator[list[RemoteFile]]:
         """What these rows can download, in batches as they become known."""
         return iter(())

@@ -304,6 +304,35 @@ def count_clusters(failures: pl.DataFrame) -> pl.DataFrame:
     return grouped.select(pl.col(name).cast(dtype) for name, dtype in CLUSTERS.polars().items())
 
 
+FAILURE_COUNTS = Schema(
+    (
+        Column("name", Kind.TEXT, "Name", width=60, keeps_end=True),
+        Column("failures", Kind.COUNT, "Failures"),
+        Column("clusters", Kind.COUNT, "Clusters"),
+        Column("tests", Kind.COUNT, "Tests"),
+        Column("tasks", Kind.COUNT, "Tasks"),
+        Column("message", Kind.TEXT, "First message", width=60),
+    ),
+    key="name",
+)
+
+
+def count_failures(failures: pl.DataFrame, by: str) -> pl.DataFrame:
+    """One row (`FAILURE_COUNTS`) for each test, or (`by` "task") each task or build, the most failures first."""
+    rows = failures.filter(~pl.col("status").is_in(list(TROUBLES))).with_columns(said=cause_text())
+    task = pl.concat_str("job", "task", separator=" ", ignore_nulls=True)
+    name = pl.coalesce("test", pl.lit("(no test)")) if by == "test" else task
+    counts = rows.group_by(name.alias("name"), maintain_order=True).agg(
+        pl.len().alias("failures"),
+        pl.col("cluster").drop_nulls().n_unique().alias("clusters"),
+        pl.col("test").drop_nulls().n_unique().alias("tests"),
+        pl.col("task").n_unique().alias("tasks"),
+        pl.col("said").first().alias("message"),
+    )
+    counts = counts.sort("failures", "name", descending=[True, False])
+    return counts.select(pl.col(name).cast(dtype) for name, dtype in FAILURE_COUNTS.polars().items())
+
+
 def _milliseconds(begin: object, end: object) -> float:
     seconds = (end - begin).total_seconds() if begin is not None and end is not None else 0.0  # type: ignore[operator]
     return float(seconds * 1000)

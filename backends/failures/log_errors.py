@@ -21,7 +21,7 @@ _ENDS = re.compile(
 )
 _STAMP = re.compile(
     r"^(?:\[[\w:]+ \d[^\]]*\] ?|\[?\d{4}-\d\d-\d\d[T ][\d:.,]+Z?\]? ?|\d\d:\d\d:\d\d +|"
-    r"(?:INFO|ERROR|FATAL|CRITICAL|WARNING) +- +)+"
+    r"(?:INFO|ERROR|FATAL|CRITICAL|WARNING) +- +|\w{4}\[\d[^\]]*\] *|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d +)+"
 )
 _VARYING = re.compile(r"0x[0-9a-fA-F]+|[0-9]+")
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from backends.archives.locators import GITHUB, SourceRevision
 from backends.cancel import CancelToken
+from backends.failure_links import failure_entries
 from backends.http.response import Freshness
 from backends.listings import Listing
 from backends.pool import PriorityPool
@@ -21,6 +22,7 @@ from backends.prow.build_reader import (
     BUILD_LOG,
     BUILDS,
     ENDED,
+    FAILED,
     INCOMPLETE,
     LIVE,
     NOT_STORED,
@@ -44,6 +46,7 @@ from backends.resources import Detail, Document, Entry, Link, LogAddress, Page, 
 from backends.transfers.files import RemoteFile
 
 V = TypeVar("V", bound=ProwView)
+_MAX_FAILED = 200  # builds whose failures are listed at a time: their ids are in the locator
 _MAX_NAMES = 30  # of the first level in the detail panel
 # GitHub's names of an owner and a repository, before the branch.
 _ORIGIN = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}@", re.ASCII)
@@ -243,7 +246,12 @@ class BuildList(Listing):
             entries.append(self._search_entry(words, all_builds))
         if row is not None:
             entries += self._row_entries(row)
-        return entries
+        return [*entries, *failure_entries(self.failures(rows))]
+
+    def failures(self, rows: pl.DataFrame) -> BuildsView | None:
+        """Of those that failed the newest, as far as that is known of the rows."""
+        failed = rows.filter(pl.col("state").is_in(list(FAILED))).sort("order", descending=True)
+        return self.view(BuildsView, failed.head(_MAX_FAILED))
 
     def _search_entry(self, words: str, all_builds: BuildsView) -> Question:
         def search(text: str) -> LogSearchView:

@@ -9,12 +9,14 @@ from typing import Any, ClassVar
 import polars as pl
 
 from backends.cancel import CancelToken
+from backends.failure_links import failure_entries
 from backends.frames.formats import format_value
 from backends.frames.getters import epoch_seconds, iso_time, optional, seconds_between, with_context, yes_if
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError
 from backends.http.policies import Mode
 from backends.lenient_json import as_text
+from backends.locators import Locator
 from backends.resources import Entry, Link, LogAddress, Page, Row
 from backends.taskcluster.locators import Task, TaskArtifacts, TaskMeasurements
 from backends.treeherder.api import Result
@@ -155,7 +157,11 @@ class _Jobs(TreeherderList):
         ]
         if row.get("push_id") is not None:
             entries.append(Link("All jobs of its push", PushJobs(self.repository, int(row["push_id"]), self.server)))
-        return entries
+        return [*entries, *failure_entries(self.failures(rows))]
+
+    def failures(self, rows: pl.DataFrame) -> Locator | None:
+        ids = task_ids(rows.filter(pl.col("result").is_in(list(FAILED_RESULTS))))
+        return TaskArtifacts(ids, self._root) if ids else None
 
     def row_title(self, row: Row) -> str:
         return str(row.get("name") or row["job_id"])

@@ -13,6 +13,7 @@ from backends.archives.locators import SourceRevision
 from backends.archives.urls import of_project, of_repository
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
+from backends.failure_links import failure_entries
 from backends.frames.getters import epoch_seconds
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError
@@ -205,6 +206,7 @@ class PushList(TreeherderList):
                 history = Compare(at.repository, "", at.repository, revision, interval=WEEK, server=self.server)
                 entries += [
                     Link("Its task group", PushGroup(at.repository, revision)),
+                    *failure_entries(self.open(row)),
                     Link("Archives of its source", self._source_of(revision)),
                     Link("Compare what it measured with the week before", history),
                 ]
