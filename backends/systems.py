@@ -57,8 +57,9 @@ class System:
     `names(pasted)`: the same for bare names, asked last. `default`: what the bare prefix opens. `url_setting`: the
     setting that the option --NAME-url overrides. `old_names`: earlier prefixes, which keep working. `commands`:
     hand-written verbs beside the derived ones, name -> reference; `command`: one command in place of verbs.
-    `aliases`: old command lines, e.g. ("jobs", "--similar") -> ("similar",). `label`, `key`, `summary`, `roots` (title, locator): its pane. `forms` (what can be
-    pasted, what it opens): for the start screen.
+    `aliases`: old command lines, e.g. ("jobs", "--similar") -> ("similar",). `label`,
+    `key`, `summary`, `roots` (title, locator): its pane. `forms` (what can be pasted, what it opens): for the start
+    screen.
     """
 
     name: str

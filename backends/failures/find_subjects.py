@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Found:
+class Subjects:
     """The failed ones, in the order of the list, and of how many. `noun`: what the list has rows of."""
 
     subjects: list[Subject]
@@ -56,7 +56,7 @@ def source_locator(text: str, settings: Settings) -> Locator:
     return source_locator(found.of, settings) if isinstance(found, FailuresOf | ClustersOf) else found
 
 
-def find_subjects(text: str, http: Http, settings: Settings, cancel: CancelToken) -> Found:
+def find_subjects(text: str, http: Http, settings: Settings, cancel: CancelToken) -> Subjects:
     """Raises `AppError`s: of the list, and `UsageError` where its rows are not tasks, jobs or builds."""
     resource = open_resource(source_locator(text, settings), http, settings, cancel)
     match resource:
@@ -68,18 +68,18 @@ def find_subjects(text: str, http: Http, settings: Settings, cancel: CancelToken
             return _of_jobs(resource, http, cancel)
         case BuildList() | BuildView() | FolderFiles():
             found, total, notes, partial = build_subjects(resource, cancel)
-            return Found(found, total, ("build", "builds"), resource.title, Freshness(), notes, partial)
+            return Subjects(found, total, ("build", "builds"), resource.title, Freshness(), notes, partial)
     raise UsageError(
         f"This locator lists {resource.noun[1]}, which have no failures.",
         "Name a task, a task group, a push, a Prow job or a build.",
     )
 
 
-def _of_tasks(resource: TaskList, cancel: CancelToken) -> Found:
+def _of_tasks(resource: TaskList, cancel: CancelToken) -> Subjects:
     listed = read_list(resource, cancel)
     failed = listed.frame.filter(pl.col("state").is_in(list(FAILED))).sort("name", "task_id")
     subjects = [subject_of_run(resource.client, run) for run in _runs_of_rows(failed)]
-    return Found(
+    return Subjects(
         subjects, len(listed.frame), ("task", "tasks"), resource.title, listed.freshness, listed.notes, listed.partial
     )
 
@@ -93,7 +93,7 @@ def _runs_of_rows(failed: pl.DataFrame) -> Iterator[FailedRun]:
         )  # fmt: skip
 
 
-def _of_jobs(resource: PushJobList | SimilarJobList, http: Http, cancel: CancelToken) -> Found:
+def _of_jobs(resource: PushJobList | SimilarJobList, http: Http, cancel: CancelToken) -> Subjects:
     """Of a Treeherder list of jobs: their tasks say what failed."""
     listed = read_list(resource, cancel)
     failed = listed.frame.filter(pl.col("result").is_in(list(FAILED_RESULTS)))
@@ -119,13 +119,13 @@ def _of_jobs(resource: PushJobList | SimilarJobList, http: Http, cancel: CancelT
     notes = listed.notes
     if others:
         notes += (f"{others:,} failed jobs are not tasks of Taskcluster and were not read.",)
-    return Found(
+    return Subjects(
         subjects, len(listed.frame), ("job", "jobs"), resource.title, listed.freshness, notes,
         listed.partial or bool(others),
     )  # fmt: skip
 
 
-def _of_task_ids(resource: ArtifactList, cancel: CancelToken) -> Found:
+def _of_task_ids(resource: ArtifactList, cancel: CancelToken) -> Subjects:
     """Of tasks that are named: the run that is named, else all runs that failed, else the last one."""
     client, only = resource.client, resource.run
 
@@ -151,7 +151,7 @@ def _of_task_ids(resource: ArtifactList, cancel: CancelToken) -> Found:
             freshness = freshness.worse(latest)
     names = {subject.job for subject in subjects}
     title = names.pop() if len(names) == 1 else f"{len(resource.task_ids):,} tasks"
-    return Found(subjects, len(resource.task_ids), ("task", "tasks"), title, freshness)
+    return Subjects(subjects, len(resource.task_ids), ("task", "tasks"), title, freshness)
 
 
 def _ms(time: datetime | None) -> int | None:

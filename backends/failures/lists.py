@@ -15,7 +15,7 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.failures.clustering import cluster, mark_varying
-from backends.failures.find_subjects import Found, find_subjects, noun_for, source_locator
+from backends.failures.find_subjects import Subjects, find_subjects, noun_for, source_locator
 from backends.failures.locators import ClustersOf, FailuresOf
 from backends.failures.records import Failure
 from backends.failures.subjects import TROUBLES, Outcome, Subject, read_subject
@@ -123,7 +123,7 @@ class _SubjectReader:
     def __init__(self, of: str, context: FailureContext) -> None:
         self.of, self.context = of, context
         self.subjects: dict[str, Subject] = {}
-        self.found: Found | None = None
+        self.found: Subjects | None = None
 
     def frames(self, cancel: CancelToken) -> Iterator[tuple[pl.DataFrame, Freshness]]:
         """Frames of `FAILURES` without clusters, as they become known. Raises `AppError`s: of the list, and of the
