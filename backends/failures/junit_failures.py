@@ -30,8 +30,8 @@ def failures_of_cases(cases: Iterable[JUnitCase], source: str, passed: set[tuple
             retried = "passed" if is_retried else "failed again" if case.reruns else ""
             found.append(
                 Failure(
-                    clean_text(case.name), "failed", message_of_case(case), clean_text(case.classname), "",
-                    clean_text(case.suite), source, retried=retried, find=clean_text(case.name, 200),
+                    clean_text(case.name), "failed", message_of_case(case), "", "",
+                    clean_text(" / ".join(filter(None, (case.suite, case.classname)))), source, retried=retried, find=clean_text(case.name, 200),
                 )
             )  # fmt: skip
     return found

@@ -12,7 +12,8 @@ from backends.logs.rules import match_error_lines
 
 MAX_ERRORS = 10  # distinct ones that are listed: what comes later mostly follows from the first
 MAX_LINE = 2_000  # characters of a line
-LAST_LINES = 3  # shown as the end of a log in which no line is an error
+LAST_LINE, LAST_LINES = "last line", 10  # of a log in which no line is an error; lines that are looked at for it
+_PHASE = re.compile(r"^=== |^\[taskcluster")  # what the worker writes itself
 # Lines that say that a run failed and not why; the last of them tells how it ended.
 _ENDS = re.compile(
     r"TBPL FAILURE|\bexit (?:status|code)|Return code: |Harness returned|Unsuccessful task run|Task Finished|"
@@ -31,7 +32,7 @@ def read_log(pieces: Iterable[bytes], source: str) -> list[Failure]:
     seen: set[str] = set()
     found: list[Failure] = []
     end: Failure | None = None
-    last: deque[tuple[int, str]] = deque(maxlen=LAST_LINES)
+    last: deque[tuple[int, bytes]] = deque(maxlen=LAST_LINES)
     for number, (raw, is_error) in enumerate(match_error_lines(pieces), 1):
         if is_error:
             text = message_of(raw)
@@ -41,13 +42,13 @@ def read_log(pieces: Iterable[bytes], source: str) -> list[Failure]:
                 seen.add(words)
                 found.append(_error(text, source, number))
         elif not raw.isspace():
-            last.append((number, raw[: MAX_LINE * 4].decode("utf-8", "replace")))
-    if not found:
-        lines = [(number, message_of(text.encode())) for number, text in last]
-        lines = [(number, text) for number, text in lines if text and not text.startswith("===")]
-        if lines:  # no line is an error: the last ones may still say what happened
-            said = "\n".join(text for _, text in lines)
-            found = [Failure("", "last lines", said, source=source, line=lines[0][0])]
+            last.append((number, raw[: MAX_LINE * 4]))
+    if not found:  # no line is an error: the last one may still say what happened
+        for number, line in reversed(last):
+            text = message_of(line)
+            if text and not _PHASE.search(text) and not _ENDS.search(text):
+                found.append(Failure("", LAST_LINE, text, source=source, line=number))
+                break
     return [*found, *([end] if end is not None else [])]
 
 

@@ -3,9 +3,9 @@
     normalize(pl.Series(["pod web-7d4b9c6f5d-x2x9k: dial tcp 10.0.1.7:6443: refused after 1m3s"]))
         ["pod web#: dial tcp#: refused after#"]
 
-Blanked: dates and times, durations, numbers, UUIDs, hashes, pointers, IP addresses and ports, the scheme and host of
-URLs, temporary directories, suffixes of generated names (pods, nodes), the order of the entries of Go maps. Kept:
-words, and the numbers that name a cause (exit codes, HTTP statuses, errno, signals).
+Blanked: dates and times, durations, numbers, UUIDs, hashes, pointers, IP addresses and ports, hosts with a number in
+their name, the scheme and host of URLs, temporary directories, suffixes of generated names (pods, nodes), the order of
+the entries of Go maps. Kept: words, and the numbers that name a cause (exit codes, HTTP statuses, errno, signals).
 
 One pass of one regular expression finds every kind and joins neighbours ("10, 12, 17" is one mark), so the time is
 linear in the bytes. Laws: `normalize(normalize(x)) == normalize(x)`; a message with another word has another signature.
@@ -27,9 +27,12 @@ _DAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}"
 _ENDS = "(?:(?-u:\\b)|_-?[0-9][0-9A-Za-z]*|[0-9]{5,}[0-9A-Za-z]*)"
 _PATH = "[!#-&*+./0-9=?@A-Z\\\\^_a-z|~-]"  # what a path is made of; ASCII alone keeps the automaton small
 _SCHEME = "(?:https?|ftp|file|git|ssh|gs|s3|resource|chrome|jar|docker|oci|wss?|tcp|unix)"
+_TOP = "(?:com|org|net|io|dev|internal|local|localdomain|test)"
 _KINDS = (
     rf"(?-u:\b)(?:{_DAY},? +)?(?:{_MONTH} +[0-9]|[0-9]{{1,2}} {_MONTH}(?-u:\b))[0-9A-Za-z]*",
     rf"(?-u:\b){_SCHEME}://[0-9A-Za-z.:@_%\[\]-]*",  # scheme and host; the path stays
+    # Hosts with a number in their name; one without may be the cause, as a registry that is down.
+    rf"(?-u:\b)[A-Za-z-]*[0-9][0-9A-Za-z-]*(?:\.[0-9A-Za-z-]+)*\.{_TOP}(?-u:\b)",
     rf"(?:/private)?(?:/var)?/(?:tmp|folders)/{_PATH}*",
     rf"[A-Za-z]:\\\\?Users\\\\?[^\\\s]+\\\\?AppData\\\\?Local\\\\?Temp{_PATH}*",
     r"(?-u:\b)[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}",
