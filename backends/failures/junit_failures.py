@@ -27,11 +27,12 @@ def failures_of_cases(cases: Iterable[JUnitCase], source: str, passed: set[tuple
     for case in cases:
         is_retried = (case.suite, case.classname, case.name) in passed
         if case.state == "F" or (case.state == "P" and case.reruns):
+            group = clean_text(" / ".join(filter(None, (case.suite, case.classname))))
             retried = "passed" if is_retried else "failed again" if case.reruns else ""
             found.append(
                 Failure(
-                    clean_text(case.name), "failed", message_of_case(case), "", "",
-                    clean_text(" / ".join(filter(None, (case.suite, case.classname)))), source, retried=retried, find=clean_text(case.name, 200),
+                    clean_text(case.name), "failed", message_of_case(case), "", "", group, source, retried=retried,
+                    find=clean_text(case.name, 200),
                 )
             )  # fmt: skip
     return found

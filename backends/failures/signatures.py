@@ -48,9 +48,10 @@ _KIND = "(?:" + "|".join(_KINDS) + ")"
 VARYING = rf"(?:[ \t,:;/|=+.-]*{_KIND})+"  # with the separators before a mark
 # Numbers that name a cause are glued to their word, where VARYING leaves them: "exit code 137" is not "exit code 1".
 _CODES = (
-    r"((?-u:\b)(?:[Cc]ode|[Ss]tatus|[Ee]rrno|[Ee]rror|[Ss]ignal|exited with|HTTP/[0-9.]+|rc))"
+    r"((?-u:\b)(?:[Cc]ode|[Ss]tatus|[Ee]rrno|[Ee]rror|[Ss]ignal|exited with|rc))"
     r"(?:[ :\[(]{1,2}|=)(-?[0-9]{1,3})(?-u:\b)"
 )
+_HTTP = r"(?-u:\b)HTTP/[0-9.]+ ([0-9]{3})(?-u:\b)"
 _SLUG, _SLUG_LENGTH = "[A-Za-z0-9_-]{20,}", 22  # Taskcluster's ids, of which VARYING alone would blank parts
 PART_OF_WORD = "[A-Z]?[a-z]+|[A-Z]+|[0-9]+"
 _MAP = re.compile(r"map\[([^\[\]\n]{1,2000})\]")
@@ -60,7 +61,8 @@ _ENTRY = re.compile(r" (?=[^\s:#]+[:#])")
 def normalize(texts: pl.Series) -> pl.Series:
     """String to String of the same length; null stays null. Takes about 12 ms for a call and 10 ms per MB."""
     name = texts.name or "text"
-    blanked = pl.col(name).str.replace_all(_CODES, "${1}${2}").str.replace_all(VARYING, MARK)
+    kept = pl.col(name).str.replace_all(_HTTP, "HTTP${1}").str.replace_all(_CODES, "${1}${2}")
+    blanked = kept.str.replace_all(VARYING, MARK)
     found = texts.alias(name).to_frame().select(blanked).to_series()
     maps = found.str.contains("map[", literal=True).fill_null(False).arg_true()
     if len(maps):

@@ -119,11 +119,10 @@ class _TestRuns:
                 self._end(event)
             case "crash":
                 test = clean_text(event.get("test"))
-                failure = _crash(event, self._source, self._group(event))
-                if self._open.get(test):
-                    self._open[test][0].failures.append(failure)
+                if runs := self._open.get(test):
+                    runs[0].failures.append(_crash(event, self._source, runs[0].group))
                 else:
-                    self._failures.append(failure)
+                    self._failures.append(_crash(event, self._source, self._group(event)))
 
     def finish(self) -> list[Failure]:
         for runs in self._open.values():
