@@ -199,7 +199,15 @@ def _crash(event: dict[str, Any], source: str, group: str = "") -> Failure:
     error = clean_text(event.get("stackwalk_stderr"), MAX_TEXT)
     message = signature or error.partition("\n")[0] or "crashed"
     group = clean_text(event.get("group")) or group
-    return Failure(test, "CRASH", message, group=group, source=source, time=_time(event), find="PROCESS-CRASH")
+    return Failure(
+        test,
+        "CRASH",
+        message,
+        group=group,
+        source=source,
+        time=_time(event),
+        find=f"crashed [{signature}" if signature else "PROCESS-CRASH",
+    )
 
 
 def _time(event: dict[str, Any]) -> int | None:

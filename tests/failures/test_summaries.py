@@ -258,7 +258,7 @@ def test_a_line_longer_than_the_limit_is_passed_over_and_never_held() -> None:
 def test_control_characters_and_lone_surrogates_are_kept_as_far_as_a_frame_can_hold_them() -> None:
     import polars as pl
 
-    raw = b'{"action":"test_result","test":"a\\u0000b","status":"FAIL","expected":"PASS","message":"\\u001b[31m \\ud800"}\n'
+    raw = b'{"action":"test_result","test":"a\\u0000b","status":"F","expected":"P","message":"\\u001b[31m \\ud800"}\n'
     [failure] = read_errorsummary([raw], "x").failures
     assert failure.test == "a\x00b" and failure.message.startswith("\x1b[31m ")
     assert pl.Series([failure.message]).str.len_bytes().item() > 0

@@ -141,7 +141,7 @@ class LogView(LineList):
     def on_mount(self) -> None:
         self._timer = self.set_interval(_FIRST_POLL, self._poll)
         if self._find:
-            self._go_to_text(re.escape(self._find))
+            self._go_to_text(re.sub(r"([\\.^$*+?{}\[\]|()])", r"\\\1", self._find))
 
     def _go_to_text(self, pattern: str) -> None:
         """Where the log does not have it, what was meant before stays: the first error, or the beginning."""

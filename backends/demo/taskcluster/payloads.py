@@ -275,7 +275,7 @@ def log_text(seed: int, group: DemoGroup, task: DemoTask, run_id: int, name: str
         return (head + tail)[: size - 1].encode("ascii", "replace") + b"\n"
     planted = ""
     if name == "public/logs/live_backing.log":  # of a task without a summary it tells the cause, and nothing else does
-        stamp = group.stamp(started + duration * 0.9)
+        stamp = group.stamp(started + duration)
         planted = "".join(f"[task {stamp}] {stamp[11:19]} {line}\n" for line in planted_log_lines(seed, task, run_id))
         room = max(room - len(planted), 0)
     only_planted = log_cause(seed, task, run_id) is not None
