@@ -17,7 +17,7 @@ from backends.cancel import CancelToken
 from backends.failures.clustering import cluster, mark_varying
 from backends.failures.find_subjects import Subjects, find_subjects, noun_for, source_locator
 from backends.failures.locators import ClustersOf, FailuresOf
-from backends.failures.records import Failure
+from backends.failures.records import REASON, Failure
 from backends.failures.subjects import TROUBLES, Outcome, Subject, read_subject
 from backends.frames.getters import optional
 from backends.frames.schema import Column, Kind, Schema
@@ -107,8 +107,11 @@ def cause_text() -> pl.Expr:
 
 
 def with_clusters(frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows with `signature` and `cluster` filled in; rows that tell of trouble with a source have neither."""
+    """The rows with `signature` and `cluster` filled in. Rows that tell of trouble with a source have neither, nor has
+    how a run ended where other rows of it say why."""
     is_failure = ~pl.col("status").is_in(list(TROUBLES))
+    is_end = pl.col("status") == REASON
+    is_failure &= ~(is_end & (is_failure & ~is_end).any().over("task", "run"))
     if frame.is_empty():
         return frame
     found = cluster(frame.select(cause_text()).to_series())
@@ -380,7 +383,7 @@ class ClusterList(Listing):
         clusters = count_clusters(rows)
         note = self._reader.notes()
         if troubles := len(rows) - int(clusters["failures"].sum()):
-            note += f" {troubles:,} rows about sources that could not be read are in no cluster."
+            note += f" {troubles:,} rows tell of sources or of how a run ended and are in no cluster."
         yield Page(clusters, freshness, len(clusters), replace=True, note=note, partial=self._reader.is_partial)
 
     def open(self, row: Row) -> FailuresOf:

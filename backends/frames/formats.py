@@ -174,8 +174,8 @@ _OTHER = StateStyle("·", Tone.PLAIN)
 
 _WORDS: dict[StateStyle, str] = {
     _GOOD: "completed success succeeded passed pass ok verified fixed improvement finished green acknowledged",
-    _BAD: "failed failure fail new-failure testfailed busted regression rejected red",
-    _BROKEN: "exception error errored broken infra warning unchecked incomplete backedout downstream",
+    _BAD: "failed failure fail new-failure testfailed busted regression rejected red crash critical",
+    _BROKEN: "exception error errored broken infra warning unchecked incomplete backedout downstream unreadable",
     _STOPPED: "aborted cancelled canceled usercancel superseded deadline-exceeded timeout timedout",
     _AGAIN: "retry retriggered intermittent flaky rerun reassigned returned",
     _RUNNING: "running active started investigating confirming downloading sending in-progress",

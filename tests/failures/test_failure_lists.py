@@ -291,7 +291,9 @@ def test_a_cluster_row(group: Group) -> None:
     assert (row["failures"], row["tests"], row["tasks"], row["jobs"], row["share"]) == (4, 2, 4, 4, 100.0)
     assert row["text"] == "port «0» is used" and row["test_names"] == "0.js 1.js"
     assert resource.open(row) == FailuresOf(TaskGroup(GROUP, ROOT).text(), row["cluster"])
-    assert "1 rows about sources" in contents.notes[0] and resource.summary(contents.frame) == "4 failures in 1 cluster"
+    assert (
+        "1 rows tell of sources" in contents.notes[0] and resource.summary(contents.frame) == "4 failures in 1 cluster"
+    )
 
 
 def test_a_trend_is_a_text_of_bars() -> None:
