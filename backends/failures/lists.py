@@ -16,7 +16,7 @@ import polars as pl
 from backends.cancel import CancelToken
 from backends.failures.clustering import cluster, mark_varying
 from backends.failures.find_subjects import Subjects, find_subjects, noun_for, source_locator
-from backends.failures.locators import ClustersOf, FailuresOf
+from backends.failures.locators import ClusterChanges, ClustersOf, FailuresOf
 from backends.failures.records import REASON, Failure
 from backends.failures.subjects import TROUBLES, Outcome, Subject, read_subject
 from backends.frames.getters import optional
@@ -26,7 +26,7 @@ from backends.http.response import Freshness
 from backends.listings import Listing
 from backends.locators import Locator
 from backends.pool import HOST_WORKERS, map_in_order
-from backends.resources import Entry, Link, LogAddress, Page, Row
+from backends.resources import Entry, Link, LogAddress, Page, Question, Row
 
 if TYPE_CHECKING:
     from backends.config import Settings
@@ -120,7 +120,7 @@ def with_clusters(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-class _SubjectReader:
+class FailureReader:
     """Reads the tasks or builds that a locator means."""
 
     def __init__(self, of: str, context: FailureContext) -> None:
@@ -182,7 +182,7 @@ class FailureList(Listing):
     def __init__(self, locator: FailuresOf, context: FailureContext) -> None:
         super().__init__(locator)
         self.context = context
-        self._reader = _SubjectReader(locator.of, context)
+        self._reader = FailureReader(locator.of, context)
 
     @property
     def title(self) -> str:
@@ -362,7 +362,7 @@ class ClusterList(Listing):
     def __init__(self, locator: ClustersOf, context: FailureContext) -> None:
         super().__init__(locator)
         self.context = context
-        self._reader = _SubjectReader(locator.of, context)
+        self._reader = FailureReader(locator.of, context)
         self._failures = 0
 
     @property
@@ -391,7 +391,16 @@ class ClusterList(Listing):
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         source = source_locator(self.locator.of, self.context.settings)
-        return [Link("All failures", FailuresOf(self.locator.of)), Link("What failed", source)]
+        asks = "The base: a task group, a push, a job or any other list of tasks or builds"
+        return [
+            Link("All failures", FailuresOf(self.locator.of)),
+            Link("What failed", source),
+            Question("Compare with the failures of…", asks, self._compare_with),
+        ]
+
+    def _compare_with(self, text: str) -> ClusterChanges:
+        base = source_locator(text, self.context.settings)
+        return ClusterChanges(base.text(), source_locator(self.locator.of, self.context.settings).text())
 
     def row_title(self, row: Row) -> str:
         return str(row.get("text") or row["cluster"])

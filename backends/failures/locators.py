@@ -20,6 +20,7 @@ class FailureLocator(DeclaredLocator):
     kinds: ClassVar[Mapping[str, FieldKind]] = {
         **KINDS,
         "locator": FieldKind(r"(?s:.+)", "a locator or a URL", "LOCATOR", unescape, escape, raw=True, rest=True),
+        "side": FieldKind(r"(?s:.+)", "a locator or a URL", "LOCATOR", unescape, escape, raw=True),
         "cluster": FieldKind("[0-9a-f]{16}", "a cluster's id (16 hex digits)", "CLUSTER"),
     }
 
@@ -43,4 +44,15 @@ class ClustersOf(
     of: str = param()
 
 
-LOCATORS = (FailuresOf, ClustersOf)
+class ClusterChanges(
+    FailureLocator,
+    template="failures:changes/{base:side}/{new:side}",
+    opens="backends.failures.cluster_changes:ClusterChangeList",
+):
+    """Clusters of failures that are new, gone, grown or shrunk from one side to the other."""
+
+    base: str = param()
+    new: str = param()
+
+
+LOCATORS = (FailuresOf, ClustersOf, ClusterChanges)
