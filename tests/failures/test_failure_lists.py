@@ -17,6 +17,7 @@ from backends.errors import UsageError
 from backends.failure_links import failure_clusters, failures_of
 from backends.failures.lists import CLUSTERS, FAILURES, ClusterList, FailureList, sparkline
 from backends.failures.locators import ClustersOf, FailuresOf
+from backends.failures.task_sources import MAX_WHOLE
 from backends.http import Http, Mode
 from backends.http.errors import NetworkError
 from backends.resources import ListContents, LogAddress, read_list
@@ -174,6 +175,44 @@ def test_what_has_no_failures_is_said() -> None:
     locator = FailuresOf("treeherder:repositories")
     with pytest.raises(UsageError, match="no failures"):
         read_list(open_resource(locator, FakeQueue().http(), config.load(), CancelToken()), CancelToken())
+
+
+# ---- size ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_summary_that_is_too_large_to_be_held_is_read_as_it_comes(group: Group, tmp_path: Path) -> None:
+    passed = jsonl({"action": "group_result", "group": "g" * 200, "status": "OK"})
+    content = passed * (MAX_WHOLE // len(passed) + 1) + jsonl(FAILURE)
+    group.task({SUMMARY: content})
+    with group.queue.http(tmp_path) as http:
+        assert group.read(http).frame["message"].to_list() == ["m 1"]
+        asked = len(group.queue.asked)
+        assert group.read(http).frame["message"].to_list() == ["m 1"]  # what was found in it is kept
+        assert not any(SUMMARY in path for path in group.queue.asked[asked:])
+
+
+def test_two_hundred_thousand_failures_of_one_task_are_listed_and_grouped(group: Group) -> None:
+    lines = [jsonl({**FAILURE, "test": f"{n % 500}.js", "message": f"object {n:08x} was lost"}) for n in range(2_000)]
+    group.task({SUMMARY: "".join(lines) * 100})
+    frame = group.read().frame
+    assert len(frame) == 200_000 and frame["key"].n_unique() == 200_000
+    assert frame["cluster"].n_unique() == 1
+
+
+def test_hostile_texts_are_rows_and_can_be_exported(group: Group, tmp_path: Path) -> None:
+    texts = [
+        "\x1b]0;title\x07",
+        "\u202e right to left",
+        "\x00",
+        "a\r\nb\u2028c",
+        "=cmd|'/c calc'!A1",
+        "[bold]markup[/]",
+    ]
+    group.task({SUMMARY: jsonl(*({**FAILURE, "test": text, "message": text, "subtest": text} for text in texts))})
+    frame = group.read().frame
+    assert frame["message"].to_list() == texts
+    frame.write_parquet(tmp_path / "x.parquet")
+    assert pl.read_parquet(tmp_path / "x.parquet")["test"].to_list() == texts
 
 
 # ---- requests --------------------------------------------------------------------------------------------------------
