@@ -114,6 +114,7 @@ class _Jobs(TreeherderList):
     def __init__(self, locator: PushJobs | SimilarJobs, context: Context) -> None:
         super().__init__(locator, context)
         self.repository = locator.repository
+        self._total = 0  # jobs of the complete list, once read
         self._root = ""  # the Taskcluster deployment that ran the tasks; known once read
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
@@ -123,6 +124,7 @@ class _Jobs(TreeherderList):
     def _page(self, client: TreeherderClient, cancel: CancelToken) -> Page:
         found = self._fetch(client, cancel)
         frame = job_frame(found.items, client.fetch_classifications(cancel))
+        self._total = len(frame)
         return Page(frame, found.freshness, total=len(frame), note=found.note)
 
     def _fetch(self, client: TreeherderClient, cancel: CancelToken) -> Result[PushJob]:
@@ -160,7 +162,10 @@ class _Jobs(TreeherderList):
         return [*entries, *failure_entries(self.failures(rows))]
 
     def failures(self, rows: pl.DataFrame) -> Locator | None:
+        """The list itself, or the tasks of the failed ones among some of its jobs."""
         ids = task_ids(rows.filter(pl.col("result").is_in(list(FAILED_RESULTS))))
+        if ids and len(rows) >= self._total:
+            return self.locator
         return TaskArtifacts(ids, self._root) if ids else None
 
     def row_title(self, row: Row) -> str:

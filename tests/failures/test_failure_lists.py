@@ -20,6 +20,7 @@ from backends.failures.locators import ClustersOf, FailuresOf
 from backends.failures.task_sources import MAX_WHOLE
 from backends.http import Http, Mode
 from backends.http.errors import NetworkError
+from backends.prow.build_reader import FAILED as FAILED_BUILDS
 from backends.resources import ListContents, LogAddress, read_list
 from backends.session import Session
 from backends.systems import open_resource, parse_locator
@@ -401,3 +402,29 @@ def test_a_group_of_the_demo_in_clusters(demo: dict[str, str]) -> None:
     resource, contents = read_demo(ClustersOf(demo["taskcluster.finished-group"]))
     assert isinstance(resource, ClusterList) and len(contents.frame) > 3
     assert contents.frame["failures"].is_sorted(descending=True)
+
+
+def test_what_of_a_list_failed_names_its_failures(demo: dict[str, str]) -> None:
+    """All rows: the list itself; some: the failed ones among them; none: nothing."""
+    session = Session(config.load())
+    try:
+        push: Any = session.resource(session.parse(demo["perf.push"]))
+        jobs = read_list(push, CancelToken()).frame
+        assert push.failures(jobs) == push.locator
+        failed = jobs.filter(pl.col("result") == "testfailed").head(2)
+        assert push.failures(failed).task_ids == tuple(failed["task_id"])
+        assert push.failures(jobs.filter(pl.col("result") == "success")) is None
+        group: Any = session.resource(session.parse(demo["taskcluster.finished-group"]))
+        tasks = read_list(group, CancelToken()).frame
+        assert group.failures(tasks) == TaskGroup(group.group_id, group.client.root)
+        some = tasks.filter(pl.col("state").is_in(["failed", "completed"])).sort("state", descending=True).head(30)
+        ids = group.failures(some).task_ids
+        assert set(ids) == set(some.filter(pl.col("state") == "failed")["task_id"])
+        builds: Any = session.resource(session.parse(demo["prow.job-openshift"]))
+        rows = read_list(builds, CancelToken()).frame
+        view = builds.failures(rows)
+        assert set(view.builds) == set(rows.filter(pl.col("state").is_in(list(FAILED_BUILDS)))["build"])
+        build: Any = session.resource(session.parse(demo["prow.build-failed"]))
+        assert build.failures(pl.DataFrame()).path.endswith("/")
+    finally:
+        session.close()
