@@ -24,6 +24,8 @@ _STAMP = re.compile(
     r"^(?:\[[\w:]+ \d[^\]]*\] ?|\[?\d{4}-\d\d-\d\d[T ][\d:.,]+Z?\]? ?|\d\d:\d\d:\d\d +|"
     r"(?:INFO|ERROR|FATAL|CRITICAL|WARNING) +- +|\w{4}\[\d[^\]]*\] *|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d +)+"
 )
+_CRASHED = re.compile(r"application crashed \[(.+)\]")
+_WORD = re.compile(r"[^\W\d_]{3}")
 _VARYING = re.compile(r"0x[0-9a-fA-F]+|[0-9]+")
 
 
@@ -38,7 +40,7 @@ def read_log(pieces: Iterable[bytes], source: str) -> list[Failure]:
             text = message_of(raw)
             if _ENDS.search(text):
                 end = Failure("", REASON, text, source=source, line=number)
-            elif len(found) < MAX_ERRORS and (words := _VARYING.sub("", text)) not in seen:
+            elif _WORD.search(text) and len(found) < MAX_ERRORS and (words := _VARYING.sub("", text)) not in seen:
                 seen.add(words)
                 found.append(_error(text, source, number))
         elif not raw.isspace():
@@ -53,11 +55,15 @@ def read_log(pieces: Iterable[bytes], source: str) -> list[Failure]:
 
 
 def _error(text: str, source: str, number: int) -> Failure:
-    """Of a harness's own line, its test and message."""
-    parts = [part.strip() for part in text.split(" | ")]
-    kind, _, status = parts[0].partition("TEST-UNEXPECTED-")
-    if status and len(parts) > 1 and not kind.strip():
+    """Of a harness's own line its test, status and message; of a crash its signature, as summaries have it."""
+    parts = [part.strip() for part in text.removeprefix("REFTEST ").split(" | ")]
+    status = parts[0].removeprefix("TEST-UNEXPECTED-")
+    if status != parts[0] and len(parts) > 1:
         return Failure(parts[1], status, " | ".join(parts[2:]), source=source, line=number)
+    crash = next((match for part in parts[1:] if (match := _CRASHED.fullmatch(part))), None)
+    if parts[0] == "PROCESS-CRASH" and crash is not None:
+        test = next((part for part in parts[1:] if part != crash[0]), "")
+        return Failure(test, "CRASH", crash[1], source=source, line=number)
     return Failure("", ERROR_LINE, text, source=source, line=number)
 
 

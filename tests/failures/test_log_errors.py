@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import re
+from pathlib import Path
+
 from backends.failures.log_errors import MAX_ERRORS, read_log
 from backends.failures.records import Failure
 
@@ -34,6 +38,39 @@ def test_first_distinct_errors_and_how_it_ended() -> None:
 def test_a_harness_line_names_its_test() -> None:
     [failure, _] = read("08:00:02    ERROR - TEST-UNEXPECTED-TIMEOUT | dom/a.html | Test timed out | more")
     assert (failure.test, failure.status, failure.message) == ("dom/a.html", "TIMEOUT", "Test timed out | more")
+
+
+def test_a_reftest_and_a_crash_name_theirs() -> None:
+    found = read(
+        "08:00:02     INFO - REFTEST TEST-UNEXPECTED-FAIL | dom/b.html | load failed",
+        "08:00:03    ERROR - PROCESS-CRASH | application crashed [@ libc.so + 0x1ccb5] | dom/c.html",
+        "08:00:04    ERROR - PROCESS-CRASH | dom/d.html | application crashed [@ mozilla::Foo]",
+    )
+    assert [(one.test, one.status, one.message) for one in found[:-1]] == [
+        ("dom/b.html", "FAIL", "load failed"),
+        ("dom/c.html", "CRASH", "@ libc.so + 0x1ccb5"),
+        ("dom/d.html", "CRASH", "@ mozilla::Foo"),
+    ]
+
+
+def test_every_unexpected_result_in_the_recorded_logs_is_listed(samples: Path) -> None:
+    paths = sorted((samples / "failures").glob("*.log.gz"))
+    assert paths
+    for path in paths:
+        raw = gzip.decompress(path.read_bytes())
+        expected = {
+            (match[1].decode(), match[2].decode().strip())
+            for match in re.finditer(rb"TEST-UNEXPECTED-([A-Z]+) \| ([^|\n]+?) \|", raw)
+        }
+        found = read_log([raw], "log")
+        assert {(one.status, one.test) for one in found if one.test and one.status != "CRASH"} == expected, path.name
+        assert found[-1].status == "ended" and "Unsuccessful task run" in found[-1].message
+        lines = raw.split(b"\n")
+        assert all(one.line and one.message[:20].encode() in lines[one.line - 1] for one in found), path.name
+
+
+def test_lines_without_a_word_are_not_listed() -> None:
+    assert all(one.message != "---" for one in read("ERRO[2021-04-07T15:39:52Z] ---", "ERROR: ---"))
 
 
 def test_where_no_line_is_an_error_the_last_one_is_given() -> None:
