@@ -90,7 +90,6 @@ FAILURES = Schema(
                get=optional("failure.source")),
         Column("cluster", Kind.ID, "Cluster", section="Cluster"),
         Column("task", Kind.ID, "Task or build", section="Where", get="id"),
-        Column("bugs", Kind.TEXT, "Bugs", hidden=True, section="Cluster"),
         Column("signature", Kind.TEXT, "Signature", hidden=True, searched=False, section="Cluster"),
         Column("find", Kind.TEXT, "Log text", hidden=True, searched=False, get=optional("failure.find")),
     ),
@@ -260,7 +259,6 @@ CLUSTERS = Schema(
         Column("known", Kind.COUNT, "Known", section="Cluster"),
         Column("test_names", Kind.TEXT, "Names of tests", width=40, section="Cluster"),
         Column("platform_names", Kind.TEXT, "Names of platforms", hidden=True, section="Cluster"),
-        Column("bugs", Kind.TEXT, "Bugs", hidden=True, section="Cluster"),
         Column("signature", Kind.TEXT, "Signature", hidden=True, searched=False, section="Cluster"),
         Column("cluster", Kind.ID, "Cluster", section="Cluster"),
     ),
@@ -298,7 +296,7 @@ def count_clusters(failures: pl.DataFrame) -> pl.DataFrame:
             pl.col("text").unique(maintain_order=True).head(MAX_SAMPLES).alias("texts"),
             pl.col("bar").alias("bars"),
         )
-        .with_columns(share=100 * pl.col("failures") / len(rows), bugs=pl.lit(None, pl.String))
+        .with_columns(share=100 * pl.col("failures") / len(rows))
         .sort("failures", "signature", descending=[True, False])
     )
     texts = [mark_varying(texts) for texts in grouped["texts"].to_list()]

@@ -8,8 +8,8 @@ from backends import config
 from backends.cancel import CancelToken
 from backends.failures.cluster_changes import CHANGES, compare_clusters
 from backends.failures.lists import FAILURES
-from backends.failures.locators import ClusterChanges, FailuresOf
-from backends.resources import read_list
+from backends.failures.locators import ClusterChanges, ClustersOf, FailuresOf
+from backends.resources import Question, read_list
 from backends.session import Session
 from backends.systems import parse_locator
 from tests.commands.calling import Caller
@@ -66,3 +66,16 @@ def test_two_builds_of_the_demo_and_what_enter_opens(demo: dict[str, str]) -> No
 def test_the_command(ciexplore: Caller, demo: dict[str, str]) -> None:
     ended = ciexplore("failures", demo["prow.build-failed"], "--against", demo["prow.build-error"], "--format", "csv")
     assert {row["change"] for row in ended.rows} == {"new", "gone"}
+
+
+def test_the_menu_of_clusters_asks_for_the_base(demo: dict[str, str]) -> None:
+    session = Session(config.load())
+    try:
+        resource = session.resource(ClustersOf(demo["prow.build-failed"]))
+        [question] = [entry for entry in resource.menu(None, CHANGES.empty()) if isinstance(entry, Question)]
+        opened = question.opens(demo["prow.build-error"])
+        assert isinstance(opened, ClusterChanges)
+        assert session.parse(opened.base) == session.parse(demo["prow.build-error"])
+        assert session.parse(opened.new) == session.parse(demo["prow.build-failed"])
+    finally:
+        session.close()
