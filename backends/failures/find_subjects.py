@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from backends.pool import map_in_order
 from backends.prow.build_listing import BuildView
 from backends.prow.builds import BuildList
 from backends.prow.files import FolderFiles
-from backends.resources import read_list
+from backends.resources import Link, read_list
 from backends.systems import open_resource, parse_locator
 from backends.taskcluster.artifacts import ArtifactList
 from backends.taskcluster.client import Client
@@ -31,6 +31,7 @@ from backends.taskcluster.task_rows import platform_and_build
 from backends.taskcluster.tasks import TaskList
 from backends.treeherder.base import FAILED_RESULTS
 from backends.treeherder.jobs import PushJobList, SimilarJobList
+from backends.treeherder.locators import JobFailures
 
 if TYPE_CHECKING:
     from backends.config import Settings
@@ -115,7 +116,9 @@ def _of_jobs(resource: PushJobList | SimilarJobList, http: Http, cancel: CancelT
             row["started"] is not None,
             _ms(row["ended"]),
         )
-        subjects.append(subject_of_run(Client(http, task.root_url), run))
+        lines = JobFailures(resource.repository, int(row["job_id"]), resource.server)
+        links = (Link("Its failure lines in Treeherder, and the bugs they look like", lines),)
+        subjects.append(replace(subject_of_run(Client(http, task.root_url), run), links=links))
     notes = listed.notes
     if others:
         notes += (f"{others:,} failed jobs are not tasks of Taskcluster and were not read.",)

@@ -225,6 +225,8 @@ class FailureList(Listing):
         entries: list[Entry] = []
         if row is not None and (opens := self.open(row)) is not None:
             entries.append(Link("Its task or build", opens))
+        subject = self._subject(row) if row is not None else None
+        entries += subject.links if subject is not None else ()
         if row is not None and row.get("cluster") and not self.locator.cluster:
             entries.append(Link("Failures of the same cluster", FailuresOf(self.locator.of, str(row["cluster"]))))
         return [*entries, Link("All these failures in clusters", ClustersOf(self.locator.of))]

@@ -13,7 +13,7 @@ from backends.failures.records import NOTHING, UNREADABLE, Failure
 from backends.http.errors import GoneError, HttpError
 from backends.http.response import Freshness
 from backends.locators import Locator
-from backends.resources import LogAddress
+from backends.resources import Link, LogAddress
 
 if TYPE_CHECKING:
     from backends.http.cache import BlobCache
@@ -68,6 +68,7 @@ class Subject:
     time: int | None = None
     log: LogAddress | None = None
     cache_key: str = ""
+    links: tuple[Link, ...] = ()  # what else its menu opens
 
     @property
     def key(self) -> str:

@@ -387,7 +387,7 @@ def test_builds_that_left_no_tests_say_how_they_ended(demo: dict[str, str]) -> N
 
 
 def test_failures_of_a_push_are_those_of_its_tasks(demo: dict[str, str]) -> None:
-    _, push = read_demo(FailuresOf(demo["perf.push"]))
+    resource, push = read_demo(FailuresOf(demo["perf.push"]))
     _, group = read_demo(FailuresOf(demo["taskcluster.finished-group"]))
 
     def failed(contents: ListContents) -> set[tuple[str, str]]:
@@ -396,6 +396,8 @@ def test_failures_of_a_push_are_those_of_its_tasks(demo: dict[str, str]) -> None
 
     assert failed(push) and failed(push) <= failed(group) | failed(push)
     assert len(failed(push) & failed(group)) >= 5
+    labels = [entry.label for entry in resource.menu(push.frame.row(0, named=True), push.frame)]
+    assert "Its failure lines in Treeherder, and the bugs they look like" in labels
 
 
 def test_a_group_of_the_demo_in_clusters(demo: dict[str, str]) -> None:
