@@ -249,7 +249,7 @@ class FailureList(Listing):
 CLUSTERS = Schema(
     (
         Column("failures", Kind.COUNT, "Failures", section="Cluster"),
-        Column("text", Kind.TEXT, "Text", width=60, section="Cluster"),
+        Column("text", Kind.TEXT, "Text", width=46, section="Cluster"),
         Column("tests", Kind.COUNT, "Tests", section="Cluster"),
         Column("tasks", Kind.COUNT, "Tasks", section="Cluster"),
         Column("jobs", Kind.COUNT, "Jobs", section="Cluster"),
