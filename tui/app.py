@@ -271,10 +271,11 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
         pane = self.current_list
         if pane is None or pane.top is None:
             system = systems().get(locator.system)
-            if system is None or not system.key:
+            if system is None:
                 self.notify(f"No pane opens {locator.system} locators.", severity="warning", markup=False)
                 return
-            await self.action_pane(system.name)
+            if system.key or pane is None:  # a system without a pane opens in any
+                await self.action_pane(system.name if system.key else self._last_list)
             pane = self.current_list
         assert pane is not None
         await pane.open(locator)

@@ -77,6 +77,7 @@ KEYS: tuple[Key, ...] = (
     Key("compare", "equals_sign", "compare", "view", "Compare the two marked rows"),
     Key("menu", "x", "menu", "view", "Actions", "More"),
     Key("measurements", "M", "measurements", "view", "The perfherder data of the marked tasks in one list"),
+    Key("failures", "C", "failures", "view", "Why did these fail? Failures of the marked or all rows in clusters"),
     Key("refresh", "r", "refresh_list", "view", "Refresh"),
     Key("browse", "o", "browse", "view", "Open in the web browser"),
     Key("copy", "y", "copy", "view", "Copy the locator of the row"),

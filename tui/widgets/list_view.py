@@ -47,6 +47,7 @@ _NEEDED_METHODS = {
     "compare": "compare",
     "menu": "menu",
     "measurements": "measurements",
+    "failures": "failures",
     "open_marked": "open_marked",
     "chart": "chart",
 }
@@ -432,6 +433,15 @@ class ResourceView(ArrangedView):
         resource, rows = self.resource, self._selected_rows()
         target = resource.measurements(rows) if resource is not None and rows is not None else None
         self._open(target, _NOTHING["measurements"])
+
+    def action_failures(self) -> None:
+        from backends.failure_links import failure_clusters
+
+        if self.resource is None or self.table is None:
+            return
+        source = self.resource.failures(self.table.marked_rows if self.table.marked_count else self.table.shown_rows)
+        target = failure_clusters(source) if source is not None else None
+        self._open(target, "None of these rows failed.")
 
     # ---- the menu --------------------------------------------------------------------------------------------
     def _menu_sections(self) -> list[Section]:
