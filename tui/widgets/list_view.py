@@ -27,7 +27,7 @@ from tui.menus import MenuCommand, Section, menu_sections, with_marked
 from tui.widgets.charts import ChartPanel
 from tui.widgets.detail_panel import DetailPanel
 from tui.widgets.filter_line import FilterLine
-from tui.widgets.list_arrangement import ArrangedView
+from tui.widgets.list_queries import QueriedView
 from tui.widgets.plain import PlainHorizontal
 from tui.widgets.statistics import StatisticsPanel
 from tui.widgets.status_line import StatusLine
@@ -65,7 +65,7 @@ _NOTHING = {
 }
 
 
-class ResourceView(ArrangedView):
+class ResourceView(QueriedView):
     """One list. Its keys act on the marked rows, or on the one under the cursor."""
 
     can_focus = True
@@ -158,7 +158,9 @@ class ResourceView(ArrangedView):
                 return self._is_working
             case "undo":
                 return self.table is not None and self.table.can_undo
-            case "choose_columns" | "views" | "copy_as":
+            case "watch":
+                return self.resource is not None and bool(self.resource.poll_seconds)
+            case "choose_columns" | "views" | "copy_as" | "query" | "pivot":
                 return self.table is not None
             case "zoom":
                 return self.has_class("-chart")
@@ -398,12 +400,17 @@ class ResourceView(ArrangedView):
         row = self.cursor_row
         if row is None or self.resource is None:
             return
-        target = self.resource.shows(row)
+        focused = self.table.focused_column if self.table is not None else None
+        cell = self.resource.open_cell(row, focused.name) if focused is not None else None
+        target = cell or self.resource.shows(row)
         if target is None:
             self._panel_wanted = True
             self._arrange()
         else:
             self.post_message(self.Open(target))
+
+    def open_target(self, locator: Locator) -> None:
+        self.post_message(self.Open(locator))
 
     def action_open_marked(self) -> None:
         resource, rows = self.resource, self._selected_rows()
