@@ -131,6 +131,14 @@ SYSTEMS = (
         forms=(("submit:FILE, submit:tasks/ID,ID, submit:outbox", "job data to lint, preview and publish"),),
     ),
     System(
+        name="failures",
+        label="Failures",
+        summary="What failed in tasks and builds, one row a failure, and grouped by cause.",
+        locators="backends.failures.locators:LOCATORS",
+        context="backends.failures.lists:make_context",
+        command="tui.commands.failures:failures",
+    ),
+    System(
         name="query",
         label="Query",
         summary="Lists made of other lists: SQL, pivot tables.",

@@ -59,6 +59,7 @@ class LogAddress:
     `line`: the one to show first, from 1. `failed`: what it tells of went wrong, so where no line is named it is shown
     from its first error on, or its end where none is found. `elsewhere`: asked where `url` has nothing, it says where
     the text is instead, or raises a `AppError` that says why there is none. `last`: the end of a range from `line` on.
+    `find`: where no line is named, the first line with this text is shown first.
     """
 
     url: str
@@ -69,6 +70,7 @@ class LogAddress:
     line: int | None = None
     failed: bool = False
     last: int | None = None
+    find: str = ""
     elsewhere: Callable[[CancelToken], LogAddress] | None = field(default=None, compare=False, repr=False)
 
 
@@ -280,6 +282,11 @@ class Resource(ABC):
 
     def measurements(self, rows: pl.DataFrame) -> Locator | None:
         """What lists the values that these rows measured; None if rows of this kind measure nothing."""
+        return None
+
+    def failures(self, rows: pl.DataFrame) -> Locator | None:
+        """What names the tasks or builds among these rows (the marked ones, or else all that are shown) whose failures
+        can be listed; None if rows of this kind do not fail, or none of these did."""
         return None
 
     def files(self, rows: pl.DataFrame, cancel: CancelToken) -> Iterator[list[RemoteFile]]:

@@ -56,9 +56,10 @@ class System:
     `settings_urls(pasted)`: the same for URLs of servers that only the settings name, asked before all systems' `urls`;
     `names(pasted)`: the same for bare names, asked last. `default`: what the bare prefix opens. `url_setting`: the
     setting that the option --NAME-url overrides. `old_names`: earlier prefixes, which keep working. `commands`:
-    hand-written verbs beside the derived ones, name -> reference. `aliases`: old command lines, e.g. ("jobs",
-    "--similar") -> ("similar",). `label`, `key`, `summary`, `roots` (title, locator): its pane. `forms` (what can be
-    pasted, what it opens): for the start screen.
+    hand-written verbs beside the derived ones, name -> reference; `command`: one command in place of verbs.
+    `aliases`: old command lines, e.g. ("jobs", "--similar") -> ("similar",). `label`,
+    `key`, `summary`, `roots` (title, locator): its pane. `forms` (what can be pasted, what it opens): for the start
+    screen.
     """
 
     name: str
@@ -74,6 +75,7 @@ class System:
     url_setting: str = ""
     old_names: tuple[str, ...] = ()
     commands: dict[str, str] = field(default_factory=dict)
+    command: str = ""
     aliases: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
     key: str = ""
     roots: tuple[tuple[str, str], ...] = ()

@@ -196,18 +196,15 @@ class Listing:
 
         Raises `AppError`s; `UsageError` where rows of this kind do not fail, or none of these did.
         """
-        from importlib import import_module
-
         from backends.errors import UsageError
+        from backends.failure_links import failures_of
 
         with self._working() as (cancel, progress):
             resource = self._reopen(cancel)
-            find = getattr(resource, "failures", None)
-            source = find(self._read(resource, filter, cancel, progress)) if find is not None else None
+            source = resource.failures(self._read(resource, filter, cancel, progress))
             if source is None:
-                raise UsageError(f"None of these {resource.noun[1]} failed, or failures of them are not known.")
-            failures = import_module("backends.failure_links").failures_of(source)
-            return self._read(self._session.resource(failures, cancel), "", cancel, progress)
+                raise UsageError(f"None of these {resource.noun[1]} failed, or they are nothing that can fail.")
+            return self._read(self._session.resource(failures_of(source), cancel), "", cancel, progress)
 
     def log(self, row: Mapping[str, Any] | pl.DataFrame | None = None, *, follow: bool = False) -> Log:
         """The log of a row of `frame()`, or of what the locator itself names: a task, a run, a build, a text file.

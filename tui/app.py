@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +21,14 @@ from tui.history import History, LastPath, OpenPath
 from tui.input_queue import OrderedInputApp
 from tui.keymap import TITLES, available_keys, bindings, check_remapped, format_keys, places_of
 from tui.preferences import Preferences
+from tui.watched_lists import WatchedLists
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.list_pane import ListPane
 from tui.widgets.plain import PlainScreen
 from tui.widgets.start_screen import LocateDialog
 
 if TYPE_CHECKING:
-    from backends.resources import DownloadWay
+    from backends.resources import DownloadWay, Resource
     from backends.session import Session
     from tui.widgets.download_dialog import Collect, DownloadDialog
     from tui.widgets.transfers import TransfersPane
@@ -57,14 +59,19 @@ class TopBar(Widget):
         self._mode, self._demo = mode, demo
         self._active = self._panes[0][1]
         self._transfers = ""
+        self._watched = ""
         self._tabs: list[tuple[int, int, str]] = []  # (first cell, end, pane)
 
-    def show(self, *, active: str | None = None, transfers: str | None = None, mode: str | None = None) -> None:
-        before = (self._active, self._transfers, self._mode)
+    def show(
+        self, *, active: str | None = None, transfers: str | None = None, mode: str | None = None,
+        watched: str | None = None,
+    ) -> None:  # fmt: skip
+        before = (self._active, self._transfers, self._mode, self._watched)
+        self._watched = watched if watched is not None else self._watched
         self._mode = mode if mode is not None else self._mode
         self._active = active if active is not None else self._active
         self._transfers = transfers if transfers is not None else self._transfers
-        if before != (self._active, self._transfers, self._mode):
+        if before != (self._active, self._transfers, self._mode, self._watched):
             self.refresh()
 
     def render(self) -> Text:
@@ -76,7 +83,7 @@ class TopBar(Widget):
             tab = f" {key.upper()} {label}{' ' + self._transfers if pane == 'transfers' and self._transfers else ''} "
             text.append(tab, "reverse bold" if pane == self._active else "")
             self._tabs.append((start, text.cell_len, pane))
-        words = ("" if self._mode == "normal" else self._mode, "demo" if self._demo else "")
+        words = (self._watched, "" if self._mode == "normal" else self._mode, "demo" if self._demo else "")
         if mode := " · ".join(word for word in words if word):
             text.append(" " * max(1, self.size.width - text.cell_len - len(mode) - 1))
             text.append(mode, "bold italic")
@@ -108,6 +115,7 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
         self._path_written = OpenPath()
         self._last_list = "taskcluster"
         self._panes: dict[str, ListPane | TransfersPane] = {}  # those that have been needed
+        self._watched = WatchedLists(session, self._call_from_thread, self._tell_of_watched, self._show_watched)
         crash_log.set_path(session.settings.state_path / "faults.log")
 
     def compose(self) -> ComposeResult:
@@ -271,10 +279,11 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
         pane = self.current_list
         if pane is None or pane.top is None:
             system = systems().get(locator.system)
-            if system is None or not system.key:
+            if system is None:
                 self.notify(f"No pane opens {locator.system} locators.", severity="warning", markup=False)
                 return
-            await self.action_pane(system.name)
+            if system.key or pane is None:  # a system without a pane opens in any
+                await self.action_pane(system.name if system.key else self._last_list)
             pane = self.current_list
         assert pane is not None
         await pane.open(locator)
@@ -346,6 +355,28 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
         """No text box took it: it is meant to be opened."""
         if len(self.screen_stack) == 1 and event.text.strip():
             self.action_locate(" ".join(event.text.split()))
+
+    def toggle_watch(self, resource: Resource, title: str) -> None:
+        """Watches a list until it ends, or stops watching it."""
+        locator = resource.locator
+        if self._watched.is_watched(locator):
+            self._watched.remove(locator)
+            self.notify(title, title="No longer watched")
+            return
+        work = self._watched.add(locator, title)
+        self.run_worker(work, thread=True, group="watch", exit_on_error=False)
+        self.notify("The first failure and the end are told wherever you are.", title=f"Watched: {title}")
+
+    def _call_from_thread(self, function: Callable[..., None], *arguments: object) -> None:
+        if self.is_running:
+            self.call_from_thread(function, *arguments)
+
+    def _show_watched(self) -> None:
+        self.screen_stack[0].query_one(TopBar).show(watched=self._watched.badge)
+
+    def _tell_of_watched(self, text: str, failed: bool) -> None:
+        self.bell()
+        self.notify(text, title="Watched", severity="error" if failed else "information", timeout=15)
 
     def action_toggle_offline(self) -> None:
         offline = self.session.mode != "offline"
@@ -419,6 +450,7 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
 
     def leave(self) -> None:
         self._remember_path()
+        self._watched.stop()
         if self.transfers is not None:
             self.transfers.cancel_everything()
         self.exit()

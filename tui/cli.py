@@ -43,7 +43,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         command: click.Command
         if (system := system_of(cmd_name)) is not None:
-            command = load("tui.commands.verbs:SystemGroup")(system)
+            command = load(system.command) if system.command else load("tui.commands.verbs:SystemGroup")(system)
         elif cmd_name in COMMANDS:
             command = load(COMMANDS[cmd_name][0])
         else:

@@ -176,8 +176,8 @@ _OTHER = StateStyle("·", Tone.PLAIN)
 
 _WORDS: dict[StateStyle, str] = {
     _GOOD: "completed success succeeded passed pass ok verified fixed improvement finished green acknowledged",
-    _BAD: "failed failure fail new-failure testfailed busted regression rejected red",
-    _BROKEN: "exception error errored broken infra",
+    _BAD: "failed failure fail new-failure testfailed busted regression rejected red crash critical",
+    _BROKEN: "exception error errored broken infra unreadable",
     _DOUBTFUL: "warning unchecked incomplete backedout downstream",
     _STOPPED: "aborted cancelled canceled usercancel superseded deadline-exceeded timeout timedout",
     _AGAIN: "retry retriggered intermittent flaky rerun reassigned returned",

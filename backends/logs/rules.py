@@ -298,7 +298,7 @@ def error_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """
     before: deque[bytes] = deque(maxlen=AROUND)
     after = skipped = 0
-    for line, is_error in _match_lines(pieces):
+    for line, is_error in match_error_lines(pieces):
         if is_error:
             if skipped > len(before):
                 yield b"... %d lines\n" % (skipped - len(before))
@@ -316,7 +316,7 @@ def error_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield b"... %d lines\n" % skipped
 
 
-def _match_lines(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+def match_error_lines(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
     """Each line with its end, and whether it is an error."""
     rules = LineMatcher(_rule_pattern(Severity.ERROR))
     for raw in _split_lines(pieces):

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from backends.archives.locators import GITHUB, SourceRevision
 from backends.cancel import CancelToken
+from backends.failure_links import failure_entries
 from backends.http.errors import HttpError
 from backends.http.response import Freshness
 from backends.listings import Listing
@@ -24,6 +25,7 @@ from backends.prow.build_reader import (
     BUILD_LOG,
     BUILDS,
     ENDED,
+    FAILED,
     INCOMPLETE,
     LIVE,
     NOT_STORED,
@@ -61,6 +63,7 @@ from backends.transfers.files import RemoteFile
 
 V = TypeVar("V", bound=ProwView)
 _EARLIER = 20  # builds of a job whose durations tell when the running ones end
+_MAX_FAILED = 200  # builds whose failures are listed at a time: their ids are in the locator
 _MAX_NAMES = 30  # of the first level in the detail panel
 # GitHub's names of an owner and a repository, before the branch.
 _ORIGIN = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}@", re.ASCII)
@@ -287,7 +290,12 @@ class BuildList(Listing):
             flaky = all_builds.change_view(locators.JUnitMatrixView, first="flaky")
             entries.append(Link(f"Flakiest tests of {words} (JUnit)", flaky, letter="F", group=ROWS))
             entries.append(self._search_entry(words, all_builds))
-        return entries
+        return [*entries, *failure_entries(self.failures(rows))]
+
+    def failures(self, rows: pl.DataFrame) -> BuildsView | None:
+        """Of those that failed the newest, as far as that is known of the rows."""
+        failed = rows.filter(pl.col("state").is_in(list(FAILED))).sort("order", descending=True)
+        return self.view(BuildsView, failed.head(_MAX_FAILED))
 
     def _search_entry(self, words: str, all_builds: BuildsView) -> Question:
         def search(text: str) -> LogSearchView:

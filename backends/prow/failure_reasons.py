@@ -170,10 +170,10 @@ class FailureReasons(BuildView):
             row = self.reader.read_row(place, cancel)
         if row.state in FAILED and is_vague and row.folder:
             with self._gap(row, ""):
-                row = replace(row, reason=self._reason_in_files(row, cancel) or row.reason)
+                row = replace(row, reason=self.reason_in_files(row, cancel) or row.reason)
         return row
 
-    def _reason_in_files(self, row: BuildRow, cancel: CancelToken) -> str | None:
+    def reason_in_files(self, row: BuildRow, cancel: CancelToken) -> str | None:
         """What the build's own files say."""
         names = (row.names or "").split(SEPARATOR)
         pod = self._read_pod(row, cancel) if PODINFO in names else {}

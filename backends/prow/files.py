@@ -9,6 +9,7 @@ import msgspec
 import polars as pl
 
 from backends.cancel import CancelToken
+from backends.failure_links import failure_entries
 from backends.frames.formats import format_bytes
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import AccessDeniedError, HttpError, NotFoundError, sanitize
@@ -382,7 +383,13 @@ class FolderFiles(FileListing):
             tests = JUnitView(bucket, job, (path.build,), store)
             entries.append(Link(f"Test cases of {path.build} (JUnit)", tests, letter="t", group=_BUILD))
             entries.append(Link(f"All builds of {path.job}", self.bucket.locator(job), letter="b", group=_BUILD))
+            entries += failure_entries(self.failures(rows), _BUILD)
         return entries
+
+    def failures(self, rows: pl.DataFrame) -> ProwPath | None:
+        """Of a build, wherever in it this is."""
+        base = route(self.folder).base
+        return self.bucket.locator(base) if base else None
 
 
 class TreeFiles(FileListing):

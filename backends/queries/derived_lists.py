@@ -66,12 +66,9 @@ class DerivedList(Listing):
     locator: SqlQuery | PivotTable | ChosenRows
 
     def __init__(self, locator: SqlQuery | PivotTable | ChosenRows, _: None = None) -> None:
-        super().__init__(locator)
+        super().__init__(replace(locator, opened=()))  # who opens it again reads its sources again
+        self.sources: Sequence[OpenSource] = locator.opened
         self._frames: dict[str, pl.DataFrame] = {}
-
-    @property
-    def sources(self) -> Sequence[OpenSource]:
-        return self.locator.opened
 
     def source_row(self, row: Row) -> tuple[Resource, Row] | None:
         """The list whose key this row has, and its row with that key."""

@@ -15,6 +15,7 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.errors import AppError
+from backends.failure_links import failure_entries
 from backends.frames.formats import format_value
 from backends.frames.getters import iso_milliseconds, iso_time, optional
 from backends.frames.schema import Column, Kind, Schema
@@ -182,6 +183,9 @@ class ArtifactList(ClientListing):
         """A JSON artifact; of any other its task."""
         return artifact_document(self.client, row) or super().document(row)
 
+    def failures(self, rows: pl.DataFrame) -> Locator:
+        return self.locator
+
     def open(self, row: Row) -> Artifact | None:
         task_id, name = str(row.get("task_id") or ""), str(row.get("name") or "")
         return Artifact(task_id, row.get("run"), name, self.client.root) if is_slugid(task_id) and name else None
@@ -192,14 +196,15 @@ class ArtifactList(ClientListing):
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         """The artifact as a text or a tree, where it is shown as something else; then around its task."""
         if row is None:
-            return []
+            return failure_entries(self.locator)
         text, tree, view = self.log(row), artifact_document(self.client, row), self.shows(row)
         entries: list[Entry] = []
         if text is not None and not isinstance(view, LogAddress):
             entries.append(Link("This artifact as text", text, letter="x"))
         if tree is not None and not isinstance(view, Document):
             entries.append(Link("This artifact as a tree", tree, letter="v"))
-        return [*entries, *task_entries(self.client.root, row, task_document(self.client, row))]
+        entries += task_entries(self.client.root, row, task_document(self.client, row))
+        return [*entries, *failure_entries(self.locator)]
 
     def files(self, rows: pl.DataFrame, cancel: CancelToken) -> Iterator[list[RemoteFile]]:
         """From the rows alone."""

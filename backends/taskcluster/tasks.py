@@ -9,6 +9,7 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.errors import UsageError
+from backends.failure_links import failure_entries
 from backends.frames.filter_ast import quoted_if_needed
 from backends.frames.formats import describe_row
 from backends.http.errors import AccessDeniedError, HttpError
@@ -35,7 +36,7 @@ from backends.taskcluster.locators import (
     TaskRetriggers,
     is_slugid,
 )
-from backends.taskcluster.logs import task_log
+from backends.taskcluster.logs import FAILED, task_log
 from backends.taskcluster.models import TaskDefinition
 from backends.taskcluster.task_rows import (
     STATES,
@@ -91,6 +92,10 @@ class TaskList(ClientListing):
     def measurements(self, rows: pl.DataFrame) -> TaskMeasurements | None:
         ids = slugids(rows)
         return TaskMeasurements(ids, self.client.root) if ids else None
+
+    def failures(self, rows: pl.DataFrame) -> Locator | None:
+        ids = _failed_ids(rows)
+        return TaskArtifacts(ids, self.client.root) if ids else None
 
     def log(self, row: Row) -> LogAddress | None:
         return task_log(self.client, row)
@@ -252,10 +257,20 @@ class GroupTaskList(TaskList):
         own = super().menu(row, rows)
         if row is not None and row["copies"] == 1:
             own = [one for one in own if not isinstance(getattr(one, "opens", None), TaskRetriggers)]
-        return [*own, *(views if rows.height else [])]
+        return [*own, *(views if rows.height else []), *failure_entries(self.failures(rows))]
+
+    def failures(self, rows: pl.DataFrame) -> TaskGroup | None:
+        """The group, or the failed ones among some tasks of it."""
+        ids = _failed_ids(rows)
+        some = self.task_ids if rows.height >= self.total else ids
+        return TaskGroup(self.group_id, self.client.root, some) if ids else None
 
     def web_url(self, row: Row | None = None) -> str:
         return super().web_url(row) or urls.group_page(self.client.root, self.group_id, self.search)
+
+
+def _failed_ids(rows: pl.DataFrame) -> tuple[str, ...]:
+    return slugids(rows.filter(pl.col("state").is_in(list(FAILED))))
 
 
 def _replace_rows(frame: pl.DataFrame, newer: pl.DataFrame) -> pl.DataFrame:

@@ -9,12 +9,14 @@ from typing import Any, ClassVar
 import polars as pl
 
 from backends.cancel import CancelToken
+from backends.failure_links import failure_entries
 from backends.frames.formats import format_value
 from backends.frames.getters import epoch_seconds, iso_time, optional, seconds_between, with_context, yes_if
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError
 from backends.http.policies import Mode
 from backends.lenient_json import as_text
+from backends.locators import Locator
 from backends.resources import PUSH, Entry, Link, LogAddress, Page, Row, digit_key
 from backends.taskcluster.locators import Task, TaskArtifacts, TaskMeasurements
 from backends.treeherder.api import Result
@@ -112,6 +114,7 @@ class _Jobs(TreeherderList):
     def __init__(self, locator: PushJobs | SimilarJobs, context: Context) -> None:
         super().__init__(locator, context)
         self.repository = locator.repository
+        self._total = 0  # jobs of the complete list, once read
         self._root = ""  # the Taskcluster deployment that ran the tasks; known once read
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
@@ -121,6 +124,7 @@ class _Jobs(TreeherderList):
     def _page(self, client: TreeherderClient, cancel: CancelToken) -> Page:
         found = self._fetch(client, cancel)
         frame = job_frame(found.items, client.fetch_classifications(cancel))
+        self._total = len(frame)
         return Page(frame, found.freshness, total=len(frame), note=found.note)
 
     def _fetch(self, client: TreeherderClient, cancel: CancelToken) -> Result[PushJob]:
@@ -156,7 +160,14 @@ class _Jobs(TreeherderList):
         if row.get("push_id") is not None:
             jobs = PushJobs(self.repository, int(row["push_id"]), self.server)
             entries.append(Link("All jobs of its push", jobs, letter="p", group=PUSH))
-        return entries
+        return [*entries, *failure_entries(self.failures(rows))]
+
+    def failures(self, rows: pl.DataFrame) -> Locator | None:
+        """The list itself, or the tasks of the failed ones among some of its jobs."""
+        ids = task_ids(rows.filter(pl.col("result").is_in(list(FAILED_RESULTS))))
+        if ids and len(rows) >= self._total:
+            return self.locator
+        return TaskArtifacts(ids, self._root) if ids else None
 
     def row_title(self, row: Row) -> str:
         return str(row.get("name") or row["job_id"])

@@ -13,12 +13,13 @@ from backends.archives.locators import SourceRevision
 from backends.archives.urls import of_project, of_repository
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
+from backends.failure_links import failure_entries
 from backends.frames.getters import epoch_seconds
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError
 from backends.http.response import Freshness
 from backends.listings import RowCompleter, refine
-from backends.resources import LIST, Entry, Link, Page, Row
+from backends.resources import LIST, ROW, Entry, Link, Page, Row
 from backends.taskcluster.locators import PushGroup
 from backends.treeherder.api import Result, UnknownItemError
 from backends.treeherder.base import (
@@ -205,6 +206,7 @@ class PushList(TreeherderList):
                 history = Compare(at.repository, "", at.repository, revision, interval=WEEK, server=self.server)
                 entries += [
                     Link("Its task group", PushGroup(at.repository, revision), letter="g"),
+                    *failure_entries(self.open(row), ROW),
                     Link("Archives of its source", self._source_of(revision), letter="s"),
                     Link("Compare what it measured with the week before", history, letter="v"),
                 ]

@@ -99,7 +99,7 @@ print("textual" in sys.modules, "rich" in sys.modules, "click" in sys.modules)
     assert done.stdout.splitlines() == [
         "['7'] ('number', 'state', 'took', 'began', 'ended') main builds",
         "['a.log', 'b.txt']",
-        "['archives', 'prow', 'query', 'submit', 'taskcluster', 'toy', 'treeherder'] "
+        "['archives', 'failures', 'prow', 'query', 'submit', 'taskcluster', 'toy', 'treeherder'] "
         "['broken (no_such_module:SYSTEM)', 'treeherder (toy_ci:SYSTEM)']",
         "False False False",
     ]

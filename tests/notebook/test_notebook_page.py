@@ -54,6 +54,7 @@ def test_the_page_runs_as_it_is_written(demo: dict[str, str], tmp_path: Path, mo
     assert 0 < names["failed"].height < 150 and shown[6] and shown[7][0].number > 0
     assert shown[8] and all(path.stat().st_size for path in shown[8])
     assert isinstance(shown[9], Figure) and "Duration" in shown[9]._repr_svg_()
+    assert names["causes"].height and names["causes"]["message"].is_not_null().any()
     assert "Unrecognized" in names["sentence"] and names["hint"]
 
     first = names["first"]

@@ -12,7 +12,7 @@ from backends.http import Http, Mode
 from backends.http.errors import AccessDeniedError
 from backends.http.response import ResponseSource
 from backends.prow.builds import BuildList
-from backends.prow.locators import LogSearchView, ProwPath, ProwView
+from backends.prow.locators import CompletenessView, LogSearchView, ProwPath, ProwView
 from backends.prow.resolve import UnresolvedError
 from backends.resources import Link, LogAddress, Question, Resource, read_list
 from tests.prow.bucket_server import Bucket
@@ -262,7 +262,8 @@ def test_the_menu_of_a_pull_request_is_about_the_job_under_the_cursor(bucket: Bu
     row = next(one for one in frame.iter_rows(named=True) if one["job"] == "pull-b")
     views = [one.opens for one in builds.menu(row, frame) if isinstance(one, Link) and isinstance(one.opens, ProwView)]
     assert {one.path for one in views} == {"pr-logs/pull/o_r/12/pull-b/"}
-    assert rows(opened(bucket, http, views[0].text()))
+    completeness = next(one for one in views if isinstance(one, CompletenessView))
+    assert rows(opened(bucket, http, completeness.text()))
 
 
 def test_the_menu_of_five_thousand_builds_is_made_at_once(bucket: Bucket, http: Http) -> None:

@@ -74,6 +74,6 @@ def test_from_a_prow_job_to_the_last_failing_log_of_its_flakiest_test_takes_at_m
     first = next(line for line in screen.splitlines() if line.startswith("▌"))
     assert "~" in first or ("F" in first and "P" in first), first
     counted.press("l")
-    terminal.wait_for(re.compile(r"log of \d{19}").search)
+    terminal.wait_for(re.compile(r"log of \S+ \d{19}").search)
     terminal.wait_for("Failing tests:")
     assert counted.keys <= 6

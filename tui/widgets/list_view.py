@@ -27,7 +27,7 @@ from tui.menus import MenuCommand, Section, menu_sections, with_marked
 from tui.widgets.charts import ChartPanel
 from tui.widgets.detail_panel import DetailPanel
 from tui.widgets.filter_line import FilterLine
-from tui.widgets.list_arrangement import ArrangedView
+from tui.widgets.list_queries import QueriedView
 from tui.widgets.plain import PlainHorizontal
 from tui.widgets.statistics import StatisticsPanel
 from tui.widgets.status_line import StatusLine
@@ -47,6 +47,7 @@ _NEEDED_METHODS = {
     "compare": "compare",
     "menu": "menu",
     "measurements": "measurements",
+    "failures": "failures",
     "open_marked": "open_marked",
     "chart": "chart",
 }
@@ -64,7 +65,7 @@ _NOTHING = {
 }
 
 
-class ResourceView(ArrangedView):
+class ResourceView(QueriedView):
     """One list. Its keys act on the marked rows, or on the one under the cursor."""
 
     can_focus = True
@@ -157,7 +158,9 @@ class ResourceView(ArrangedView):
                 return self._is_working
             case "undo":
                 return self.table is not None and self.table.can_undo
-            case "choose_columns" | "views" | "copy_as":
+            case "watch":
+                return self.resource is not None and bool(self.resource.poll_seconds)
+            case "choose_columns" | "views" | "copy_as" | "query" | "pivot":
                 return self.table is not None
             case "zoom":
                 return self.has_class("-chart")
@@ -397,12 +400,17 @@ class ResourceView(ArrangedView):
         row = self.cursor_row
         if row is None or self.resource is None:
             return
-        target = self.resource.shows(row)
+        focused = self.table.focused_column if self.table is not None else None
+        cell = self.resource.open_cell(row, focused.name) if focused is not None else None
+        target = cell or self.resource.shows(row)
         if target is None:
             self._panel_wanted = True
             self._arrange()
         else:
             self.post_message(self.Open(target))
+
+    def open_target(self, locator: Locator) -> None:
+        self.post_message(self.Open(locator))
 
     def action_open_marked(self) -> None:
         resource, rows = self.resource, self._selected_rows()
@@ -432,6 +440,15 @@ class ResourceView(ArrangedView):
         resource, rows = self.resource, self._selected_rows()
         target = resource.measurements(rows) if resource is not None and rows is not None else None
         self._open(target, _NOTHING["measurements"])
+
+    def action_failures(self) -> None:
+        from backends.failure_links import failure_clusters
+
+        if self.resource is None or self.table is None:
+            return
+        source = self.resource.failures(self.table.marked_rows if self.table.marked_count else self.table.shown_rows)
+        target = failure_clusters(source) if source is not None else None
+        self._open(target, "None of these rows failed.")
 
     # ---- the menu --------------------------------------------------------------------------------------------
     def _menu_sections(self) -> list[Section]:

@@ -46,12 +46,14 @@ class LogPane(ReaderPane):
         last: int | None = None,
         follow: bool = False,
         failed: bool = False,
+        find: str = "",
         locator: Locator | None = None,
         folder: Path | None = None,
         save_as: Path | None = None,
     ) -> None:
-        """`line`: where to begin, from 1; `last`: the end of a range from there on, which is marked; `failed`: else at
-        the first error or the end. `locator`: what leads to the log again; links to its lines come from it.
+        """`line`: where to begin, from 1; `last`: the end of a range from there on, which is marked; `find`: else at
+        the first line with this text; `failed`: else at the first error or the end. `locator`: what leads to the log
+        again; links to its lines come from it.
 
         `folder`: where the log is spooled. `save_as`: what the prompt suggests, by default the title.
         """
@@ -59,7 +61,7 @@ class LogPane(ReaderPane):
         self.title = title
         self.locator = locator
         self._source, self._folder = source, folder
-        self._options: dict[str, Any] = {"line": line, "last": last, "follow": follow, "failed": failed}
+        self._options: dict[str, Any] = {"line": line, "last": last, "follow": follow, "failed": failed, "find": find}
         self._save_as = save_as if save_as is not None else Path(re.sub(r"[^\w.+-]+", "_", title)[-80:] or "log.txt")
         self._reading: LogReader | None = None
         self._origin = 0  # the line that a search began at
@@ -76,6 +78,7 @@ class LogPane(ReaderPane):
             last=address.last,
             follow=address.live and address.line is None,
             failed=address.failed,
+            find=address.find,
             locator=address.locator,
         )
         pane._address = address

@@ -9,6 +9,7 @@ Only the lines in sight are ever read. Ten times a second the view checks whethe
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from typing import ClassVar
@@ -39,12 +40,13 @@ _FOLD_SHARE = 20  # folding again while a log grows may take one part in so many
 @dataclass(frozen=True)
 class PendingJump:
     """Where the user wants to go as soon as it is known: a "line" (`value`), or the next (1) or last (-1) "match",
-    "error" or "warning" from the line `origin` on. `or_end`: the last line if there is none."""
+    "error" or "warning" from the line `origin` on. If there is none: `or_end` the last line, or `otherwise`."""
 
     kind: str
     value: int
     origin: int = 0
     or_end: bool = False
+    otherwise: PendingJump | None = None
 
     def describe(self) -> str:
         if self.kind == "line":
@@ -107,9 +109,11 @@ class LogView(LineList):
         last: int | None = None,
         follow: bool = False,
         failed: bool = False,
+        find: str = "",
     ) -> None:
         """`line`: the line to begin at, from 1, and `last` the end of a range of lines that is marked; `follow`: stay
-        at the end; `failed`: without a `line`, begin at the first error as soon as there is one, or at the end."""
+        at the end; `failed`: without a `line`, begin at the first error as soon as there is one, or at the end;
+        `find`: without a `line`, begin at the first line with this text, which is searched for."""
         super().__init__()
         self.reading = reading
         self._lines = LogLines(reading.spool)
@@ -123,6 +127,7 @@ class LogView(LineList):
         if line is not None:
             self._pending = PendingJump("line", line - 1)
             self._linked = range(line - 1, last if last is not None else line - 1)
+        self._find = find if line is None else ""
         self.current_search: LogSearcher | None = None
         self._note = ""
         self._progress: tuple[object, ...] = ()
@@ -135,6 +140,14 @@ class LogView(LineList):
 
     def on_mount(self) -> None:
         self._timer = self.set_interval(_FIRST_POLL, self._poll)
+        if self._find:
+            self._go_to_text(re.sub(r"([\\.^$*+?{}\[\]|()])", r"\\\1", self._find))
+
+    def _go_to_text(self, pattern: str) -> None:
+        """Where the log does not have it, what was meant before stays: the first error, or the beginning."""
+        otherwise = self._pending
+        self.search(pattern, 0)
+        self._pending = PendingJump("match", 1, -1, otherwise=otherwise)
 
     def _poll(self) -> None:
         spool, findings, search = self.reading.spool, self.reading.findings, self.current_search
@@ -335,7 +348,7 @@ class LogView(LineList):
             self._note = ("from the top again" if pending.value > 0 else "from the end again") if wrapped else ""
             self._reveal(line)
         elif complete:
-            self._pending = None
+            self._pending = pending.otherwise
             self._note = f"no {noun}"
             if pending.or_end:
                 self._place(self._line_count - 1)

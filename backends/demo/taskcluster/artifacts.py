@@ -13,6 +13,7 @@ from math import log
 from pathlib import Path
 
 from backends.demo.deterministic_random import fraction, generator
+from backends.demo.taskcluster.failure_causes import has_test_summary
 from backends.demo.taskcluster.fixtures import hostile_artifacts
 from backends.demo.taskcluster.model import DemoGroup, DemoRun, DemoTask
 
@@ -105,6 +106,8 @@ def _generate(seed: int, task: DemoTask, run_id: int, run: DemoRun) -> Iterator[
         yield from _table_artifacts("decision", seed, task, run_id)
     elif label.kind == "test":
         yield from _table_artifacts("perf" if label.is_perf else "test", seed, task, run_id)
+    elif label.kind == "source-test" and run.state == "failed":
+        yield from _table_artifacts("source-test", seed, task, run_id)
     if task.role == "many-artifacts":
         for number in range(MANY):
             yield DemoArtifact(f"public/test_info/screenshots/frame-{number:05d}.png", "png", "image/png")
@@ -129,6 +132,7 @@ def _table_artifacts(section: str, seed: int, task: DemoTask, run_id: int) -> It
         "measured": task.role == "perf" or fraction(seed, task.id, "perfherder") < 0.98,
         "web-platform-tests": label.category == "web-platform-tests",
         "ccov": "ccov" in label.machine,
+        "test summary": has_test_summary(task) and task.history[run_id].state == "failed",
     }
     # One of the real harnesses writes a doubled slash.
     flavor = ("/" if label.suite == "mochitest-browser-chrome" else "") + (label.flavor or label.suite)

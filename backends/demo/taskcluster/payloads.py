@@ -23,6 +23,7 @@ from pathlib import Path
 from random import Random
 from statistics import geometric_mean, median
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
 import msgspec
 
@@ -30,6 +31,7 @@ from backends.demo.asgi import Chunks
 from backends.demo.deterministic_random import digest, generator, hexadecimal, number
 from backends.demo.options import DemoOptions
 from backends.demo.taskcluster.artifacts import DemoArtifact, find_artifact
+from backends.demo.taskcluster.failure_causes import log_cause, planted_failures, planted_log_lines
 from backends.demo.taskcluster.fixtures import Fixtures
 from backends.demo.taskcluster.model import DemoGroup, DemoTask
 
@@ -125,6 +127,10 @@ def generate_payload(
             return log_text(seed, group, task, run_id, name, artifact.size or 0)
         case "errorsummary":
             return _errorsummary(seed, task, run_id)
+        case "testsummary":
+            return _test_summary(seed, task, run_id)
+        case "junit":
+            return _junit(seed, task, run_id)
         case "perfherder":
             return _encode(_perfherder_data(seed, task, run_id))
         case "build-metrics":
@@ -267,7 +273,13 @@ def log_text(seed: int, group: DemoGroup, task: DemoTask, run_id: int, name: str
     room = size - len(head) - len(tail)
     if room <= 0:
         return (head + tail)[: size - 1].encode("ascii", "replace") + b"\n"
-    pool = _log_lines(seed, run.state == "failed")
+    planted = ""
+    if name == "public/logs/live_backing.log":  # of a task without a summary it tells the cause, and nothing else does
+        stamp = group.stamp(started + duration)
+        planted = "".join(f"[task {stamp}] {stamp[11:19]} {line}\n" for line in planted_log_lines(seed, task, run_id))
+        room = max(room - len(planted), 0)
+    only_planted = log_cause(seed, task, run_id) is not None
+    pool = _log_lines(seed, run.state == "failed" and not only_planted)
     draw = number(seed, task.id, run_id, name, "lines") & 0x7FFFFFFF
     lines: list[str] = []
     written, prefix = 0, ""
@@ -278,27 +290,72 @@ def log_text(seed: int, group: DemoGroup, task: DemoTask, run_id: int, name: str
         draw = (draw * 1103515245 + 12345) & 0x7FFFFFFF
         lines.append(f"{prefix}{pool[(draw >> 8) % len(pool)]}\n")
         written += len(lines[-1])
-    body = "".join(lines)[: room - 1] + "\n"
+    body = "".join(lines)[: room - 1] + "\n" if room else ""
+    body += planted
     return f"{head}{body}{tail}".encode("ascii", "replace")
 
 
 def _errorsummary(seed: int, task: DemoTask, run_id: int) -> bytes:
     """The harness's JSON lines: groups, their results, and an unexpected one if the run failed."""
     random = generator(seed, task.id, run_id, "errorsummary")
-    groups = [f"{random.choice(_DIRECTORIES)}/test/{word}.toml" for word in random.sample(_WORDS, 5)]
-    lines: list[object] = [{"action": "test_groups", "line": 0, "groups": groups}]
-    failed = task.history[run_id].state == "failed"
-    for line, group in enumerate(groups, 1):
-        bad = failed and line == 1
-        if bad:
-            test = group.replace(".toml", f"_{random.choice(_WORDS)}.js")
-            failure = {"subtest": "waits for the event", "status": "FAIL", "expected": "PASS"}
-            result = {"action": "test_result", "test": test, "group": group, **failure}
-            lines.append({**result, "message": "Test timed out", "line": line})
-        status = "ERROR" if bad else "OK"
-        duration = random.randint(100, 90_000)
-        lines.append({"action": "group_result", "group": group, "status": status, "duration": duration, "line": line})
+    planted = planted_failures(seed, task, run_id)
+    bad = dict.fromkeys(failure.group for failure in planted)
+    groups = [*bad, *(f"{random.choice(_DIRECTORIES)}/test/{word}.toml" for word in random.sample(_WORDS, 5))]
+    lines: list[Json] = [{"action": "test_groups", "line": 0, "groups": groups}]
+    for failure in planted:
+        event: Json = {"test": failure.test, "group": failure.group, "line": len(lines)}
+        if failure.status == "CRASH":
+            lines.append({"action": "crash", **event, "signature": failure.message, "stackwalk_stderr": None})
+            continue
+        known = [failure.status] if failure.known else []
+        result = {"subtest": failure.subtest or None, "status": failure.status, "expected": failure.expected}
+        lines.append({
+            "action": "test_result", **event, **result, "message": failure.message, "known_intermittent": known,
+        })  # fmt: skip
+    for group in groups:
+        ended: Json = {"status": "ERROR" if group in bad else "OK", "duration": random.randint(100, 90_000)}
+        lines.append({"action": "group_result", "group": group, **ended, "line": len(lines)})
     return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+
+
+def _test_summary(seed: int, task: DemoTask, run_id: int) -> bytes:
+    """mozlog's events: each planted failure with its test, among tests that pass, one of them at the second try."""
+    random = generator(seed, task.id, run_id, "summary")
+    lines: list[Json] = []
+    time = 1_795_160_000_000
+
+    def run(test: str, group: str, *events: Json, **end: object) -> None:
+        nonlocal time
+        time += random.randint(20, 9_000)
+        lines.append({"action": "test_start", "test": test, "group": group, "time": time})
+        lines.extend({"action": "test_status", "test": test, **event} for event in events)
+        lines.append({"action": "test_end", "test": test, "time": time + random.randint(1, 20), **end})
+
+    for failure in planted_failures(seed, task, run_id):
+        group, test = failure.group, failure.test
+        lines.append({"action": "group_start", "name": group})
+        run(test.replace(".js", "_before.js"), group, status="OK")
+        unexpected = {"status": failure.status, "expected": failure.expected, "message": failure.message}
+        if failure.status == "CRASH":
+            lines.append({"action": "test_start", "test": test, "group": group, "time": time})
+            lines.append({"action": "crash", "test": test, "signature": failure.message})
+            lines.append({"action": "test_end", "test": test, "status": "CRASH", "expected": "OK"})
+        elif failure.subtest:
+            run(test, group, {"subtest": failure.subtest, **unexpected}, status="OK")
+        else:
+            run(test, group, **unexpected)
+        lines.append({"action": "group_end", "name": group})
+    return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+
+
+def _junit(seed: int, task: DemoTask, run_id: int) -> bytes:
+    """Of a source test: its planted cause as a failed case beside cases that passed."""
+    cause = log_cause(seed, task, run_id)
+    cases = "".join(f'<testcase classname="lint" name="checks {word}" time="0.1"/>' for word in _WORDS[:5])
+    if cause is not None:
+        said = cause[1].partition(" - ")[2]
+        cases += f'<testcase classname="lint" name="ends" time="2.5"><failure message={quoteattr(said)}/></testcase>'
+    return f'<testsuite name="{task.label.name}">{cases}</testsuite>'.encode()
 
 
 def _tarball(seed: int, task_id: str, run_id: int, name: str, form: str) -> bytes:

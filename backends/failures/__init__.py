@@ -1,0 +1,2 @@
+"""Failures as data: what failed in tasks and builds, from the best source that each has, and the failures grouped by
+cause."""

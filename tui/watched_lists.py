@@ -1,0 +1,107 @@
+"""Lists that are watched while one looks at others: at the first failure and at the end the app says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from backends.cancel import CancelToken
+from backends.errors import AppError, OperationCancelledError
+from tui import crash_log
+
+if TYPE_CHECKING:
+    from backends.locators import Locator
+    from backends.session import Session
+    from backends.watching import Progress
+
+
+@dataclass
+class WatchedList:
+    """`progress`: how far it was when it was last looked at; None before that. `problem`: why it is lost."""
+
+    title: str
+    cancel: CancelToken = field(default_factory=CancelToken)
+    progress: Progress | None = None
+    problem: str = ""
+
+    @property
+    def has_ended(self) -> bool:
+        return bool(self.problem) or (self.progress is not None and self.progress.ended)
+
+    @property
+    def failed(self) -> int:
+        return self.progress.total_failed if self.progress is not None else 0
+
+
+class WatchedLists:
+    """By the texts of their locators. `call(function, *arguments)` runs something in the interface's thread;
+    `tell(text, failed)` says a sentence there; `changed()` draws the badge anew."""
+
+    def __init__(
+        self,
+        session: Session,
+        call: Callable[..., None],
+        tell: Callable[[str, bool], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._session, self._call, self._tell, self._changed = session, call, tell, changed
+        self._lists: dict[str, WatchedList] = {}
+
+    @property
+    def badge(self) -> str:
+        """For the top bar: "", "◌ 2 watched", "✖ 3 failed in 1 of 2 watched"."""
+        if not self._lists:
+            return ""
+        red = [one for one in self._lists.values() if one.failed or one.problem]
+        if red:
+            failed = sum(one.failed for one in red)
+            return f"✖ {failed:,} failed, {len(self._lists)} watched"
+        ended = all(one.has_ended for one in self._lists.values())
+        return f"{'✔' if ended else '◌'} {len(self._lists)} watched"
+
+    def is_watched(self, locator: Locator) -> bool:
+        return locator.text() in self._lists
+
+    def add(self, locator: Locator, title: str) -> Callable[[], None]:
+        """Watches a list from now on; returns what has to run in a thread."""
+        watched = self._lists[locator.text()] = WatchedList(title)
+        self._changed()
+        return lambda: self._watch(locator, watched)
+
+    def remove(self, locator: Locator) -> None:
+        watched = self._lists.pop(locator.text(), None)
+        if watched is not None:
+            watched.cancel.cancel()
+        self._changed()
+
+    def stop(self) -> None:
+        """The app ends."""
+        for watched in self._lists.values():
+            watched.cancel.cancel()
+
+    def _watch(self, locator: Locator, watched: WatchedList) -> None:
+        """In a worker thread."""
+        from backends.watching import open_watched, watch_list
+
+        def follow() -> None:
+            resource = open_watched(self._session, locator.text(), watched.cancel)
+            for progress in watch_list(resource, watched.cancel):
+                self._call(self._show, watched, progress)
+
+        _, error = crash_log.attempt(follow)
+        if error is not None and not isinstance(error, OperationCancelledError):
+            self._call(self._lose, watched, error)
+
+    def _show(self, watched: WatchedList, progress: Progress) -> None:
+        before, watched.progress = watched.progress, progress
+        if progress.total_failed and (before is None or not before.total_failed):
+            self._tell(f"{watched.title}: {progress.total_failed:,} failed", True)
+        if progress.ended:
+            self._tell(f"{watched.title} has ended: {progress.text}", bool(progress.total_failed))
+        self._changed()
+
+    def _lose(self, watched: WatchedList, error: AppError) -> None:
+        watched.problem = error.sentence
+        self._tell(f"{watched.title}: {error.sentence}", True)
+        self._changed()
