@@ -10,12 +10,15 @@ from typing import Any
 
 from backends.progress_line import Progress
 
+_PATIENCE = 0.4  # seconds; what is done by then shows no line at all
+
 
 class NotebookProgress(Progress):
     """One line below the cell that runs, replaced at most ten times a second and empty at the end."""
 
     def __init__(self, display: Callable[..., Any]) -> None:
         super().__init__()
+        self._last = time.monotonic() + _PATIENCE
         self._display = display
         self._handle: Any = None
 

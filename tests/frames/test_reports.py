@@ -200,3 +200,13 @@ def test_a_browser_shows_the_page_and_runs_nothing(tmp_path: Path) -> None:
     for name in (*NASTY[:6], "plain"):
         assert name in page.cells
     assert text.count("<svg ") == 2 and "Statistics" in text
+
+
+def test_a_name_without_a_directory_is_in_the_current_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    for name in ("a.html", "../b.HTM"):
+        write_report(rows(["x"]), SCHEMA, Path(name), ReportHeading("x"))
+    assert (tmp_path / "below" / "a.html").exists() and (tmp_path / "b.HTM").exists()
+    with pytest.raises(FileError, match="cannot be written"):
+        write_report(rows(["x"]), SCHEMA, Path("nosuch/a.html"), ReportHeading("x"))

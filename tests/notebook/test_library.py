@@ -222,6 +222,9 @@ def test_a_notebook_shows_one_line_that_is_empty_at_the_end(monkeypatch: pytest.
     shell = SimpleNamespace(kernel=object())
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))  # type: ignore[arg-type]
     monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=display))  # type: ignore[arg-type]
+    monkeypatch.setattr(_progress, "_PATIENCE", 60)
+    _progress.make_progress(True).show("passed over: it has only begun")
+    monkeypatch.setattr(_progress, "_PATIENCE", -60)
     progress = _progress.make_progress(True)
     progress.show("1 of 2")
     progress.show("passed over: too soon")
