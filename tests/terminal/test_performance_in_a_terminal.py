@@ -87,7 +87,7 @@ def test_suite_series_alert_task_comparison_and_every_table_exported(terminal: T
     alerted = {row["alert"] for row in points if row["alert"]}
     assert filter_rows(terminal, "alert:regression") == len([row for row in points if "regression" in row["alert"]])
     choose_entry(terminal, r"Alert summary \d+")
-    title = re.compile(r"alert summary (\d+) ")
+    title = re.compile(r"Alert (\d+): ")
     found = title.search(terminal.wait_for(lambda text: title.search(text) and " alerts · fetched" in text))
     assert found is not None and any(words.startswith(found[1]) for words in alerted)
     alerts = export_rows(terminal, tmp_path)
@@ -101,7 +101,7 @@ def test_suite_series_alert_task_comparison_and_every_table_exported(terminal: T
     # The push before the alert and the one alerted on, side by side.
     terminal.wait_for(" alerts ·")
     terminal.press("=")
-    terminal.wait_for(lambda text: re.search(r"autoland [0-9a-f]{12} → ", text) and " tests · fetched" in text)
+    terminal.wait_for(lambda text: re.search(r"autoland [0-9a-f]{12}.* → ", text) and " tests · fetched" in text)
     compared = export_rows(terminal, tmp_path)
     assert {"verdict", "delta_percent", "p", "cliffs_delta", "t", "confidence"} <= set(compared[0])
     assert any(row["suite"] == "amazon" for row in compared)
