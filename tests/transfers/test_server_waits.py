@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from backends.transfers.progress import HostWait
+from backends.transfers.progress import HostWait, describe_transfer
 from backends.transfers.states import TransferState
 from backends.transfers.transfer import Transfer
 from tests.transfers.conftest import Runner, ends, file
 from tests.transfers.site import Site, status
-from tui.commands.download import _progress_line
 from tui.widgets.transfers import format_state_counts
 
 BUSY = 40  # files of the server that refuses: more than are asked for at the same time
@@ -52,7 +51,7 @@ def test_a_huge_retry_after_holds_back_only_the_files_of_that_server_and_at_most
     assert busy.base == f"http://{wait.host}"
     assert 60 < wait.seconds <= 120
     assert wait.text.startswith("waiting 1") and wait.text.endswith(f" s for {wait.host} (429)")
-    assert wait.text in _progress_line(lambda: shot)()
+    assert wait.text in describe_transfer(shot)
     assert "verified" in format_state_counts(shot)
     transfer.cancel()
     assert transfer.wait(20)
