@@ -14,7 +14,8 @@ import msgspec
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
-from backends.http.errors import HttpError, sanitize
+from backends.http.errors import HttpError, NotInCapsuleError, sanitize
+from backends.http.policies import Mode
 from backends.prow import store_local
 from backends.prow.locators import BUCKET, ProwPath, ProwView, describe_file, page_path, route
 from backends.prow.store import MAX_JSON_BYTES, BlobInfo, BlobPage, BlobStore, list_all, list_pages
@@ -182,6 +183,8 @@ _choices: dict[tuple[str, str], dict[str, StoreChoice]] = {}
 
 def open_store(store: str, http: Http, settings: Settings) -> BlobStore:
     """What reads a locator's store; see `backends.prow.locators` for the names."""
+    if store and http.mode is Mode.CAPSULE:
+        raise NotInCapsuleError("Capsules do not cover S3 buckets and files.", "Open it without a capsule.")
     if store.startswith("file:"):
         return store_local.LocalStore(Path(store[5:]))
     if store == "s3":

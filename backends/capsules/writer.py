@@ -1,0 +1,74 @@
+"""Writes a capsule: the same bytes for the same content, under its name only when it is complete."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from backends import __version__
+from backends.atomic import SymlinkError, atomic_file
+from backends.cancel import CancelToken
+from backends.capsules.layout import FORMAT, MANIFEST, VERSION, Entry, Manifest, SavedList, format_time
+
+_FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can have; the manifest has the real ones
+_LEVEL = 6
+_REGULAR_FILE = 0o100644 << 16
+_PIECE = 1 << 20
+
+
+def write_capsule(
+    target: Path,
+    content: Sequence[tuple[Entry, Path | None]],
+    lists: Sequence[SavedList],
+    *,
+    settings: Mapping[str, str],
+    note: str = "",
+    private: bool = False,
+    overwrite: bool = False,
+    cancel: CancelToken | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """`content`: what a `Recorder` has. `progress(files written, files)`.
+
+    Raises `FileError` where `target` exists and not `overwrite` or cannot be written, `SymlinkError` for a link.
+    """
+    if target.expanduser().is_symlink():
+        raise SymlinkError(target)
+    entries = [entry for entry, _ in content]
+    manifest = Manifest(
+        format=FORMAT,
+        version=VERSION,
+        program=f"ciexplore {__version__}",
+        created=max((entry.fetched for entry in entries), default=format_time(0)),
+        note=note,
+        private=private,
+        settings=dict(sorted(settings.items())),
+        lists=list(lists),
+        entries=entries,
+    )
+    files = [(entry, path) for entry, path in content if path is not None]
+    with atomic_file(target, overwrite=overwrite) as stream, zipfile.ZipFile(stream, "w", allowZip64=True) as archive:
+        archive.writestr(_member(MANIFEST), msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
+        for number, (entry, path) in enumerate(files):
+            if cancel is not None:
+                cancel.check()
+            member = _member(entry.file)
+            member.file_size = entry.size  # says whether zip64 is needed
+            with path.open("rb") as source, archive.open(member, "w") as sink:
+                shutil.copyfileobj(source, sink, _PIECE)
+            if progress is not None:
+                progress(number + 1, len(files))
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, _FIRST_DAY)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.compress_level = _LEVEL  # type: ignore[attr-defined]  # `_compresslevel` before Python 3.13
+    info._compresslevel = _LEVEL  # type: ignore[attr-defined]
+    info.create_system = 3
+    info.external_attr = _REGULAR_FILE
+    return info
