@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from backends.capsules.layout import Manifest, parse_time
+from backends.capsules.layout import Entry, Manifest
 from backends.frames.formats import format_bytes, safe_text
-from backends.frames.getters import epoch_seconds
+from backends.frames.getters import iso_time
 from backends.frames.schema import Column, Kind, Schema
+
+
+def _private(entry: Entry) -> str:
+    return "yes" if entry.private else ""
+
 
 LIST_SCHEMA = Schema(
     (
@@ -25,41 +28,15 @@ FILE_SCHEMA = Schema(
         Column("method", Kind.TEXT, "Method", get="method"),
         Column("status", Kind.COUNT, "Status", get="status"),
         Column("url", Kind.TEXT, "URL", width=80, get="url"),
-        Column("fetched", Kind.TIME, "Fetched", get=epoch_seconds("fetched")),
+        Column("fetched", Kind.TIME, "Fetched", get=iso_time("fetched")),
         Column("size", Kind.BYTES, "Size", "B", get="size"),
         Column("sha256", Kind.TEXT, "SHA-256", get="sha256"),
         Column("file", Kind.TEXT, "File", width=60, get="file"),
-        Column("private", Kind.TEXT, "Private", get="private"),
+        Column("private", Kind.TEXT, "Private", get=_private),
     ),
     key="key",
     key_get="key",
 )
-
-
-class SavedFile(NamedTuple):
-    """A row of `FILE_SCHEMA`; `fetched` in seconds since 1970."""
-
-    key: str
-    kind: str
-    method: str
-    status: int
-    url: str
-    fetched: float
-    size: int
-    sha256: str
-    file: str
-    private: str
-
-
-def file_rows(manifest: Manifest) -> list[SavedFile]:
-    """One row a response, in the order of the manifest."""
-    return [
-        SavedFile(
-            one.key, one.kind, one.method, one.status, one.url, parse_time(one.fetched), one.size, one.sha256, one.file,
-            "yes" if one.private else "",
-        )
-        for one in manifest.entries
-    ]  # fmt: skip
 
 
 def describe(manifest: Manifest) -> list[str]:

@@ -12,7 +12,7 @@ from backends.capsules.layout import SavedList, canonical_url, setting_names
 from backends.capsules.recorder import Recorder
 from backends.capsules.writer import write_capsule
 from backends.errors import AppError, OperationCancelledError, UsageError
-from backends.http.errors import redact_url, sanitize
+from backends.http.errors import HttpError, redact_url, sanitize
 from backends.logs.sources import from_log
 from backends.pool import map_concurrently
 from backends.resources import ListContents, LogAddress, Resource, Row, read_list
@@ -72,7 +72,7 @@ def create_capsule(
         summary.lists.append(_save_list(locator, recorder, http, settings, options, cancel, progress, summary))
     if options.opened_logs:
         recorder.kind = "log"
-        _save_logs(list(options.opened_logs), http, cancel, progress, summary.notes)
+        _save_logs(options.opened_logs, http, cancel, progress, summary, summary.notes)
     content = recorder.entries
     written = [entry for entry, _ in content if entry.file]
     write_capsule(
@@ -80,6 +80,7 @@ def create_capsule(
         content,
         summary.lists,
         settings=shown_settings(settings),
+        created=recorder.now,
         note=options.note,
         private=any(entry.private for entry, _ in content),
         overwrite=options.overwrite,
@@ -118,7 +119,7 @@ def _save_list(
         rows = list(found.frame.iter_rows(named=True))
         addresses = [address for row in rows if (address := resource.log(row)) is not None]
         recorder.kind = "log"
-        logs = _save_logs(addresses, http, cancel, progress, notes)
+        logs = _save_logs(addresses, http, cancel, progress, summary, notes)
         recorder.kind = "response"
         _read_what_rows_open(resource, rows, http, settings, cancel, progress)
     if options.artifacts:
@@ -127,8 +128,8 @@ def _save_list(
         batches = resource.files(found.frame, cancel)
         chosen = [one for batch in batches for one in select_files(batch, options.artifacts)]
         recorder.kind = "artifact"
-        files = _save_artifacts(chosen, http, cancel, progress, notes)
-    summary.partial = summary.partial or found.partial or len(notes) > len(found.notes)
+        files = _save_artifacts(chosen, http, cancel, progress, summary, notes)
+    summary.partial = summary.partial or found.partial
     title = sanitize(resource.title, 200)
     summary.notes += [f"{title}: {note}" for note in notes]
     return SavedList(
@@ -168,8 +169,9 @@ def _read_what_rows_open(
 
 
 def _save_logs(
-    addresses: Sequence[LogAddress], http: Http, cancel: CancelToken, progress: Progress, notes: list[str]
-) -> int:
+    addresses: Sequence[LogAddress], http: Http, cancel: CancelToken, progress: Progress, summary: CapsuleSummary,
+    notes: list[str],
+) -> int:  # fmt: skip
     ended = [address for address in addresses if not address.live]
     if growing := len(addresses) - len(ended):
         notes.append(f"{growing:,} logs are still being written; they are not in the capsule.")
@@ -178,12 +180,13 @@ def _save_logs(
         for _ in from_log(http, address, http.downloader)(own):
             pass
 
-    return _try_all(read, ended, "logs", lambda address: address.title, cancel, progress, notes)
+    return _try_all(read, ended, "logs", lambda address: address.title, cancel, progress, summary, notes)
 
 
 def _save_artifacts(
-    files: Sequence[RemoteFile], http: Http, cancel: CancelToken, progress: Progress, notes: list[str]
-) -> int:
+    files: Sequence[RemoteFile], http: Http, cancel: CancelToken, progress: Progress, summary: CapsuleSummary,
+    notes: list[str],
+) -> int:  # fmt: skip
     def read(file: RemoteFile, own: CancelToken) -> None:
         if file.skip:
             raise AppError(file.skip)
@@ -191,14 +194,17 @@ def _save_artifacts(
             for _ in download.chunks():
                 pass
 
-    return _try_all(read, files, "artifacts", lambda file: file.name or file.key, cancel, progress, notes)
+    return _try_all(read, files, "artifacts", lambda file: file.name or file.key, cancel, progress, summary, notes)
 
 
 def _try_all(
     work: Callable[[Any, CancelToken], None], items: Sequence[Any], noun: str, name: Callable[[Any], str],
-    cancel: CancelToken, progress: Progress, notes: list[str],
+    cancel: CancelToken, progress: Progress, summary: CapsuleSummary, notes: list[str],
 ) -> int:  # fmt: skip
-    """How many could be read; `notes` gets the first that could not, in the order of the list."""
+    """How many could be read; `notes` gets the first that could not, in the order of the list.
+
+    What was never made, e.g. the log of a task that has not begun, is no loss.
+    """
     failed: dict[int, str] = {}
 
     def attempt(numbered: tuple[int, Any], own: CancelToken) -> None:
@@ -209,6 +215,8 @@ def _try_all(
             raise
         except AppError as error:
             failed[number] = f"{sanitize(name(item), 200)}: {error.sentence}"
+            if isinstance(error, HttpError):
+                summary.partial = True
 
     _run(attempt, list(enumerate(items)), noun, cancel, progress)
     notes += [failed[number] for number in sorted(failed)][:_MOST_NOTES]

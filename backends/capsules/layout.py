@@ -28,13 +28,16 @@ FOLDERS: dict[Kind, str] = {"response": "responses", "log": "logs", "artifact": 
 _FILE_NAME = re.compile(
     r"(?:responses|logs|artifacts)/[A-Za-z0-9][A-Za-z0-9._-]{0,120}/[0-9a-f]{16}-[A-Za-z0-9._-]{1,160}"
 )
-# Parameters that only say where a page of a list begins, although their names end in "token" or "key".
-_PAGING = re.compile(r"(?i)(?:continuation|(?:next[_-]?)?page|start|next)[_-]?token")
-_PAIR = re.compile(r"([?&])([^=&#]+)=([^&#]*)")
+# Parameters that are no secrets although their names sound so: where a page of a list begins, and Perfherder's
+# signatures (the id or the SHA-1 of what is measured).
+_HARMLESS = re.compile(
+    r"(?i)(?:(?:continuation|(?:next[_-]?)?page|start|next)[_-]?token)=.*"
+    r"|(?:parent_|alerts__series_)?signatures?=(?:[0-9]{1,12}|[0-9a-f]{40})"
+)
 # The headers that are kept: they describe the content. None says who we are or where a signed URL led.
 _HEADERS = frozenset(
     {
-        "content-type", "content-disposition", "content-digest", "content-length", "content-md5", "date", "digest",
+        "content-type", "content-disposition", "content-digest", "content-length", "content-md5", "digest",
         "etag", "last-modified", "link", "repr-digest", "x-amz-checksum-sha256", "x-amz-request-id",
         "x-amz-version-id",
     }
@@ -106,7 +109,8 @@ class SavedList(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """`created`: when the newest response came. `settings`: the servers that locators without one mean."""
+    """`created`: when it was begun; what counts back from now does from then. `settings`: the servers that locators
+    without one mean."""
 
     format: str
     version: int
@@ -132,22 +136,10 @@ def setting_names() -> tuple[str, ...]:
 
 
 def canonical_url(url: str) -> str:
-    """The URL as it is stored and compared: without fragment, user and whatever may be a secret."""
-    url = url.partition("#")[0]
-    paging: list[str] = []
-
-    def hide(match: re.Match[str]) -> str:
-        if not _PAGING.fullmatch(unquote(match[2])):
-            return match[0]
-        paging.append(match[3])
-        return f"{match[1]}{match[2]}~page={len(paging) - 1}"
-
-    redacted = redact_url(_PAIR.sub(hide, url))
-    return re.sub(r"~page=([0-9]+)", lambda match: _page(match[1], paging), redacted)
-
-
-def _page(number: str, paging: list[str]) -> str:
-    return f"={paging[int(number)]}" if int(number) < len(paging) else f"~page={number}"
+    """The URL as it is stored and compared: without fragment and user, with "…" for what may be a secret."""
+    address, mark, query = url.partition("#")[0].partition("?")
+    pairs = (pair if _HARMLESS.fullmatch(unquote(pair)) else redact_url(f"?{pair}")[1:] for pair in query.split("&"))
+    return redact_url(address) + mark + "&".join(pairs)
 
 
 def request_key(method: str, url: str, accept: str, request: str = "") -> str:

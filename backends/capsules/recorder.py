@@ -46,11 +46,14 @@ class Recorder:
     def __init__(self, *, include_private: bool = False, clock: Callable[[], float] = time.time) -> None:
         self.include_private = include_private
         self.kind: Kind = "response"
+        self.now = float(int(clock()))
         self.requests = 0
         self._clock = clock
         self._lock = threading.Lock()
         self._numbers = count()
         self._entries: dict[str, tuple[Entry, Path | None]] = {}
+        self._requested: dict[str, str] = {}  # by key: which URL it was, secrets included
+        self._ambiguous: set[str] = set()  # keys of different URLs that are the same without their secrets
         self._directory = Path(tempfile.mkdtemp(prefix="ciexplore-capsule-"))
 
     def __enter__(self) -> Recorder:
@@ -105,7 +108,7 @@ class Recorder:
                     self.kind, method, canonical_url(url), accept, error.status, format_time(self._clock()),
                     request=request, private=private, error=worded,
                 )  # fmt: skip
-                self._put(entry, None)
+                self._put(entry, None, url)
             raise
 
     def _add_response(
@@ -125,7 +128,7 @@ class Recorder:
         hops: tuple[Mapping[str, str], ...] = (), fetched: float | None = None,
     ) -> None:  # fmt: skip
         """Keeps one response, whose body is in the file `path`, which from now on belongs to the recorder."""
-        url = canonical_url(url)
+        requested, url = url, canonical_url(url)
         key = request_key(method, url, accept, request)
         kept = kept_headers(dict(headers))
         kept.pop("content-length", None)  # of a body that may have been decoded; `size` says it
@@ -136,17 +139,23 @@ class Recorder:
                 name, size, sha256, encoding, kept, [kept_headers(dict(hop)) for hop in hops], request, private,
             ),
             path,
+            requested,
         )  # fmt: skip
 
-    def _put(self, entry: Entry, path: Path | None) -> None:
-        if entry.private and not self.include_private:
-            if path is not None:
-                path.unlink()
-            return
+    def _put(self, entry: Entry, path: Path | None, requested: str) -> None:
+        """Nothing is kept of requests that only secrets tell apart: one would get the other's response."""
+        key = entry.key
         with self._lock:
-            before = self._entries.get(entry.key)
-            self._entries[entry.key] = entry, path
-        if before is not None and before[1] is not None:
+            if self._requested.setdefault(key, requested) != requested:
+                self._ambiguous.add(key)
+            if key in self._ambiguous or (entry.private and not self.include_private):
+                before = entry, path
+                if key in self._ambiguous:
+                    self._entries.pop(key, None)
+            else:
+                before = self._entries.get(key, (entry, None))
+                self._entries[key] = entry, path
+        if before[1] is not None:
             before[1].unlink(missing_ok=True)
 
     def _count(self) -> None:

@@ -15,7 +15,6 @@ from backends.cancel import CancelToken
 from backends.capsules.layout import FORMAT, MANIFEST, VERSION, Entry, Manifest, SavedList, format_time
 
 _FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can have; the manifest has the real ones
-_LEVEL = 6
 _REGULAR_FILE = 0o100644 << 16
 _PIECE = 1 << 20
 
@@ -26,13 +25,14 @@ def write_capsule(
     lists: Sequence[SavedList],
     *,
     settings: Mapping[str, str],
+    created: float,
     note: str = "",
     private: bool = False,
     overwrite: bool = False,
     cancel: CancelToken | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """`content`: what a `Recorder` has. `progress(files written, files)`.
+    """`content`: what a `Recorder` has. `created`: seconds since 1970. `progress(files written, files)`.
 
     Raises `FileError` where `target` exists and not `overwrite` or cannot be written, `SymlinkError` for a link.
     """
@@ -43,7 +43,7 @@ def write_capsule(
         format=FORMAT,
         version=VERSION,
         program=f"ciexplore {__version__}",
-        created=max((entry.fetched for entry in entries), default=format_time(0)),
+        created=format_time(created),
         note=note,
         private=private,
         settings=dict(sorted(settings.items())),
@@ -66,9 +66,7 @@ def write_capsule(
 
 def _member(name: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, _FIRST_DAY)
-    info.compress_type = zipfile.ZIP_DEFLATED
-    info.compress_level = _LEVEL  # type: ignore[attr-defined]  # `_compresslevel` before Python 3.13
-    info._compresslevel = _LEVEL  # type: ignore[attr-defined]
+    info.compress_type = zipfile.ZIP_DEFLATED  # at zlib's own level
     info.create_system = 3
     info.external_attr = _REGULAR_FILE
     return info

@@ -145,6 +145,10 @@ class Http:
         others."""
         return self._scope(parse_url(url)) if self._network.identities else ""
 
+    def now(self) -> float:
+        """The time that requests count back from, in seconds since 1970: of a capsule, when it was made."""
+        return self._interceptor.now if self._interceptor is not None else self._clock()
+
     def get(
         self,
         url: str,

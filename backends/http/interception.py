@@ -17,8 +17,10 @@ class Interceptor(Protocol):
     """Gets every request of an `Http` but those for the target of a redirect. Thread-safe.
 
     `send` asks the cache or the server; an interceptor that answers itself never calls it. `private`: we would say
-    who we are. All raise what `send` raises.
+    who we are. All raise what `send` raises. `now`: the time that requests count back from, the same for all of them.
     """
+
+    now: float
 
     def get(self, asked: CacheableRequest, private: bool, send: Callable[[], Response]) -> Response: ...
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,8 @@ class BucketReader:
     """One bucket: its store, the locators of what is in it, and where responses are cached.
 
     `store`: the locators' name of the store. `scope` tells cached responses of two servers apart, `user` those of two
-    users (the public name of who we are to the server). `state_path`: the directory of the app's history.
+    users (the public name of who we are to the server). `state_path`: the directory of the app's history. `now`: gives
+    the time that lists count back from, in seconds since 1970.
     """
 
     blobs: BlobStore
@@ -68,6 +70,7 @@ class BucketReader:
     scope: str = ""
     user: str = ""
     state_path: Path | None = None
+    now: Callable[[], float] = time.time
 
     @property
     def cache_prefix(self) -> str:
@@ -170,11 +173,13 @@ def open_bucket(locator: ProwPath | ProwView, http: Http, settings: Settings) ->
     """The bucket of a locator. No I/O."""
     blobs = open_store(locator.store, http, settings)
     if locator.store:
-        return BucketReader(blobs, locator.bucket, locator.store, state_path=settings.state_path)
+        return BucketReader(blobs, locator.bucket, locator.store, state_path=settings.state_path, now=http.now)
     user = ""
     with suppress(UsageError):  # a wrong URL of the storage is reported where it is used
         user = http.scope(settings.gcs_url)
-    return BucketReader(blobs, locator.bucket, "", http.blob_cache(), settings.gcs_url, user, settings.state_path)
+    return BucketReader(
+        blobs, locator.bucket, "", http.blob_cache(), settings.gcs_url, user, settings.state_path, http.now
+    )
 
 
 # (storage, gcsweb) -> which of the two is used for a bucket; every list makes a store of its own.

@@ -423,7 +423,9 @@ class BuildReader:
             assert files is not None
             _fill_folder(row, folder, page, files)
         if reads_ends:
-            _fill_ends(row, documents, row.names.split(SEPARATOR) if row.names else list(documents))
+            _fill_ends(
+                row, documents, row.names.split(SEPARATOR) if row.names else list(documents), self.bucket.now() * 1000
+            )
             if row.state == UNKNOWN and page is None:  # its names are the last that may tell
                 return self._read_parts(place, None, Part.ALL, cancel)
         if missing & Part.JOB:
@@ -439,7 +441,7 @@ class BuildReader:
         Requests no more than it must: nothing for a build whose id says that it is older than a day, and only
         finished.json of one that has ended. Raises `HttpError`s.
         """
-        now, created = time.time() * 1000, created_ms(place.build)
+        now, created = self.bucket.now() * 1000, created_ms(place.build)
         if created is not None and now - created >= DAY_MS:
             return False
         files = {info.name.removeprefix(folder): info for info in page.files}
@@ -517,10 +519,9 @@ def _fill_folder(row: BuildRow, folder: str, page: BlobPage, files: Mapping[str,
     row.names = SEPARATOR.join(names)
 
 
-def _fill_ends(row: BuildRow, documents: Mapping[str, Json], names: Collection[str]) -> None:
-    """When it ran and how it ended."""
+def _fill_ends(row: BuildRow, documents: Mapping[str, Json], names: Collection[str], now: float) -> None:
+    """When it ran and how it ended. `now` in epoch milliseconds."""
     started, finished, prowjob = (documents.get(name, {}) for name in _FILES)
-    now = time.time() * 1000
     state, oddity = state_of(started, finished, prowjob, names, now, created_ms(row.build))
     status = mapping(prowjob.get("status"))
     began = seconds_ms(started.get("timestamp")) or epoch_ms(status.get("startTime"))

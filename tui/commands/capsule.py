@@ -113,7 +113,7 @@ def verify(file: Path) -> int:
 @output_options
 def info(file: Path, files: bool, columns: str | None, **options: Any) -> None:
     """Say what FILE holds: its lists, or with --files each response with its URL, time and SHA-256."""
-    from backends.capsules.contents import FILE_SCHEMA, LIST_SCHEMA, describe, file_rows
+    from backends.capsules.contents import FILE_SCHEMA, LIST_SCHEMA, describe
     from backends.capsules.reader import open_capsule
 
     with open_capsule(file) as opened:
@@ -121,6 +121,6 @@ def info(file: Path, files: bool, columns: str | None, **options: Any) -> None:
     for line in describe(manifest):
         say(line)
     if files:
-        emit(FILE_SCHEMA.build(file_rows(manifest)), FILE_SCHEMA, columns=columns, **options)
+        emit(FILE_SCHEMA.build(manifest.entries), FILE_SCHEMA, columns=columns, **options)
     else:
         emit(LIST_SCHEMA.build(manifest.lists), LIST_SCHEMA, columns=columns, **options)
