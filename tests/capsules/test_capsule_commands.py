@@ -19,14 +19,14 @@ def test_the_finished_group_is_the_same(ciexplore: Caller, saved_demo: SavedDemo
     shutil.copyfile(saved_demo.group, copy)
     for command in group_commands(saved_demo.names):
         done = ciexplore(*command, "--capsule", str(copy))
-        assert (done.code, done.err) == (0, ""), command
+        assert (done.code, done.err) == (0, ""), (command, done.err)
         assert done.out == saved_demo.before[command] != b"", command
 
 
 def test_lists_of_all_systems_are_the_same(ciexplore: Caller, saved_demo: SavedDemo) -> None:
     for command in other_commands(saved_demo.names):
         done = ciexplore(*command, "--capsule", str(saved_demo.others))
-        assert (done.code, done.err) == (0, ""), command
+        assert (done.code, done.err) == (0, ""), (command, done.err)
         assert done.out == saved_demo.before[command] != b"", command
 
 
