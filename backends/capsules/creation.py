@@ -109,6 +109,8 @@ def _save_list(
     recorder.kind, before = "response", recorder.requests
     resource = open_resource(locator, http, settings, cancel)
     found = _read_whole_list(resource, cancel, progress)
+    if resource.quick_columns:
+        _read_quick_columns(open_resource(locator, http, settings, cancel), cancel, progress)
     if recorder.requests == before:
         raise UsageError(
             f"{locator.text()} does not come from a server over HTTP, so a capsule cannot hold it.",
@@ -149,6 +151,12 @@ def _read_whole_list(resource: Resource, cancel: CancelToken, progress: Progress
         for page in resource.complete(found.frame[resource.schema.key].to_list(), cancel):
             progress(f"{page.frame.height:,} {resource.noun[1]} completed")
     return found
+
+
+def _read_quick_columns(resource: Resource, cancel: CancelToken, progress: Progress) -> None:
+    """As who needs no more than the quick columns reads the list, which may take other requests."""
+    resource.asked = frozenset(resource.quick_columns)
+    read_list(resource, cancel, lambda rows, total: progress(f"{rows:,} {resource.noun[1]} so far"))
 
 
 def _read_what_rows_open(

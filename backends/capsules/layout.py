@@ -136,10 +136,18 @@ def setting_names() -> tuple[str, ...]:
 
 
 def canonical_url(url: str) -> str:
-    """The URL as it is stored and compared: without fragment and user, with "…" for what may be a secret."""
-    address, mark, query = url.partition("#")[0].partition("?")
+    """The URL as it is stored and compared: without fragment, user and version, with "…" for what may be a secret."""
+    address, mark, query = without_version(url).partition("?")
     pairs = (pair if _HARMLESS.fullmatch(unquote(pair)) else redact_url(f"?{pair}")[1:] for pair in query.split("&"))
     return redact_url(address) + mark + "&".join(pairs)
+
+
+def without_version(url: str) -> str:
+    """Without the fragment and the generation of an object of Google's storage: a capsule has one of each object, and
+    some lists ask for it by its name alone, others as the bucket listed it."""
+    address, mark, query = url.partition("#")[0].partition("?")
+    pairs = [pair for pair in query.split("&") if not pair.startswith("generation=")]
+    return address + mark + "&".join(pairs)
 
 
 def request_key(method: str, url: str, accept: str, request: str = "") -> str:

@@ -23,6 +23,7 @@ from backends.capsules.layout import (
     format_time,
     kept_headers,
     request_key,
+    without_version,
 )
 from backends.http.errors import HttpError, sanitize
 
@@ -146,7 +147,7 @@ class Recorder:
         """Nothing is kept of requests that only secrets tell apart: one would get the other's response."""
         key = entry.key
         with self._lock:
-            if self._requested.setdefault(key, requested) != requested:
+            if self._requested.setdefault(key, without_version(requested)) != without_version(requested):
                 self._ambiguous.add(key)
             if key in self._ambiguous or (entry.private and not self.include_private):
                 before = entry, path

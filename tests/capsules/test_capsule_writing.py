@@ -96,6 +96,7 @@ def test_private_responses_are_kept_when_they_are_asked_for(tmp_path: Path) -> N
         ("https://a/b?access_token=x#y", "https://a/b?access_token=…"),
         ("https://user:pass@a/b", "https://…@a/b"),
         ("https://a/b?", "https://a/b?"),
+        ("https://a/b?alt=media&generation=7", "https://a/b?alt=media"),
     ],
 )
 def test_canonical_urls(url: str, kept: str) -> None:
