@@ -31,7 +31,8 @@ Progress = Callable[[str], None]
 @dataclass(frozen=True)
 class CapsuleOptions:
     """`logs`: also the log of each row, and what Enter opens on it. `artifacts`: globs of files. `private`: also what
-    is requested with credentials. `opened_logs`: logs that were read, whatever list they are of."""
+    is requested with credentials. `opened_logs`: logs that were read, whatever list they are of. `lenient`: a list that
+    cannot be saved is noted, unless it is the only one."""
 
     logs: bool = False
     artifacts: tuple[str, ...] = ()
@@ -39,6 +40,7 @@ class CapsuleOptions:
     private: bool = False
     overwrite: bool = False
     opened_logs: tuple[LogAddress, ...] = ()
+    lenient: bool = False
 
 
 @dataclass
@@ -69,7 +71,15 @@ def create_capsule(
     """
     summary = CapsuleSummary()
     for locator in locators:
-        summary.lists.append(_save_list(locator, recorder, http, settings, options, cancel, progress, summary))
+        try:
+            summary.lists.append(_save_list(locator, recorder, http, settings, options, cancel, progress, summary))
+        except OperationCancelledError:
+            raise
+        except AppError as error:
+            if not options.lenient or len(locators) == 1:
+                raise
+            summary.notes.append(f"{locator.text()}: {error.sentence}")
+            summary.partial = True
     if options.opened_logs:
         recorder.kind = "log"
         _save_logs(options.opened_logs, http, cancel, progress, summary, summary.notes)

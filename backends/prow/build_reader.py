@@ -25,7 +25,14 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.frames.schema import Column, Kind, Schema
-from backends.http.errors import AccessDeniedError, HttpError, NotFoundError, OfflineError, sanitize
+from backends.http.errors import (
+    AccessDeniedError,
+    HttpError,
+    NotFoundError,
+    NotInCapsuleError,
+    OfflineError,
+    sanitize,
+)
 from backends.prow.bucket import BucketReader
 from backends.prow.locators import Place, route
 from backends.prow.store import BlobInfo, BlobPage, epoch_ms
@@ -183,6 +190,7 @@ BUILD_LOG = "build-log.txt"
 SEPARATOR = "\n"  # between the names in `names`: the one sign that no file of a build has
 UNREAD = "cannot be read: "  # begins the note of a build whose files could not be read
 NOT_STORED = "not in the store, and offline"  # the note of one that was not looked at before
+NOT_SAVED = "not in this capsule"
 
 
 class Part(IntFlag):
@@ -232,7 +240,7 @@ class BuildRow(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     @property
     def is_unread(self) -> bool:
         """Whether something of it could not be read, which its note tells."""
-        return self.note is not None and (self.note == NOT_STORED or self.note.startswith(UNREAD))
+        return self.note is not None and (self.note in (NOT_STORED, NOT_SAVED) or self.note.startswith(UNREAD))
 
 
 _MS = pl.Int64()
@@ -387,8 +395,8 @@ class BuildReader:
                 if parts & Part.FOLDER:
                     raise
                 return self._read_parts(place, known, parts | Part.FOLDER, cancel)
-        except OfflineError:
-            note = NOT_STORED
+        except OfflineError as error:
+            note = NOT_SAVED if isinstance(error, NotInCapsuleError) else NOT_STORED
         except HttpError as error:
             note = f"{UNREAD}{error.sentence}"
         row = row_from_id(place)
