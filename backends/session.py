@@ -171,6 +171,7 @@ def open_capsule_session(path: Path, **overrides: Any) -> Session:
     """
     from backends import config
     from backends.capsules.reader import open_capsule
+    from backends.http.errors import sanitize
 
     capsule = open_capsule(path)
     given = {name: value for name, value in overrides.items() if value is not None}
@@ -181,5 +182,8 @@ def open_capsule_session(path: Path, **overrides: Any) -> Session:
     except BaseException:
         capsule.close()
         raise
-    examples = tuple((one.title, one.locator, f"{one.rows:,} {one.noun}") for one in capsule.manifest.lists)
+    examples = tuple(
+        (sanitize(one.title, 200), one.locator, f"{one.rows:,} {sanitize(one.noun, 40)}")
+        for one in capsule.manifest.lists
+    )
     return Session(settings, examples=examples, capsule=capsule)

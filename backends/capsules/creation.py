@@ -12,6 +12,7 @@ from backends.capsules.layout import SavedList, canonical_url, setting_names
 from backends.capsules.recorder import Recorder
 from backends.capsules.writer import write_capsule
 from backends.errors import AppError, OperationCancelledError, UsageError
+from backends.frames.formats import format_bytes
 from backends.http.errors import HttpError, redact_url, sanitize
 from backends.logs.sources import from_log
 from backends.pool import map_concurrently
@@ -52,6 +53,13 @@ class CapsuleSummary:
     bytes: int = 0
     notes: list[str] = field(default_factory=list)
     partial: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """ "1 list, 247 files, 2.0 MB"."""
+        count = len(self.lists)
+        size = format_bytes(self.bytes)
+        return f"{count:,} list{'s' * (count != 1)}, {self.files:,} file{'s' * (self.files != 1)}, {size}"
 
 
 def create_capsule(

@@ -116,7 +116,7 @@ class Capsule:
     # ---- as an interceptor -----------------------------------------------------------------------------------
 
     def get(self, asked: CacheableRequest, private: bool, send: Callable[[], Response]) -> Response:
-        return self._answer(self._find("GET", str(asked.url), asked.accept), str(asked.url), asked.cap)
+        return self._answer(self._find("GET", str(asked.url), asked.accept), str(asked.url), asked.cap, asked.cancel)
 
     def post(self, url: str, content: bytes, accept: str, private: bool, send: Callable[[], Response]) -> Response:
         entry = self._find("POST", url, accept, hashlib.sha256(content).hexdigest())
@@ -144,12 +144,13 @@ class Capsule:
             raise _recorded_error(found, url)
         return found
 
-    def _answer(self, entry: Entry, url: str, cap: int) -> Response:
+    def _answer(self, entry: Entry, url: str, cap: int, cancel: CancelToken | None = None) -> Response:
         from backends.http.caching import CacheEntry
 
         if entry.size > cap:
             raise too_large(url, cap)
-        body = b"".join(self.open_body(entry))
+        body = b"".join(self._pieces(entry, cancel))
+        self._check_digest(entry, len(body), hashlib.sha256(body).hexdigest())
         fetched = parse_time(entry.fetched)
         age = Freshness(ResponseSource.CACHE, max(0.0, time.time() - fetched))
         answer = CacheEntry(entry.headers, entry.encoding, body, fetched, None).answer(url, cap, age)
@@ -181,9 +182,12 @@ class Capsule:
         for piece in self._pieces(entry, cancel):
             digest.update(piece)
             size += len(piece)
-        if size != entry.size or digest.hexdigest() != entry.sha256:
-            raise _damaged(self.path, f"{entry.file} is not what the manifest says (SHA-256)")
+        self._check_digest(entry, size, digest.hexdigest())
         self._verified.add(entry.key)
+
+    def _check_digest(self, entry: Entry, size: int, sha256: str) -> None:
+        if size != entry.size or sha256 != entry.sha256:
+            raise _damaged(self.path, f"{entry.file} is not what the manifest says (SHA-256)")
 
     def _pieces(self, entry: Entry, cancel: CancelToken | None) -> Iterator[bytes]:
         if not entry.file:

@@ -42,7 +42,6 @@ def create(
     """
     from backends.capsules.creation import CapsuleOptions, create_capsule
     from backends.capsules.recorder import Recorder
-    from backends.frames.formats import format_bytes
     from tui.commands.common import open_session
 
     options = CapsuleOptions(logs, globs, note, include_private, overwrite)
@@ -58,7 +57,7 @@ def create(
                 progress.clear()
     for text in made.notes:
         say(f"note: {text}")
-    say(f"{len(made.lists):,} lists, {made.files:,} files, {format_bytes(made.bytes)} in {file}")
+    say(f"{made.sentence} in {file}")
     return 1 if made.partial else 0
 
 

@@ -18,7 +18,6 @@ from textual.worker import get_current_worker
 from backends.cancel import CancelToken
 from backends.capsules.creation import CapsuleOptions, CapsuleSummary, create_capsule
 from backends.capsules.recorder import Recorder
-from backends.frames.formats import format_bytes
 from tui import crash_log
 from tui.widgets.dialogs import FormDialog
 from tui.widgets.inputs import TickBox
@@ -107,7 +106,7 @@ def _save(app: App[None], session: Session, choice: CapsuleChoice) -> None:
             partial(app.notify, str(error), title="Not saved", severity="error", timeout=10, markup=False)
         )
         return
-    message = f"{len(made.lists):,} lists, {made.files:,} files, {format_bytes(made.bytes)} in {choice.path}"
+    message = f"{made.sentence} in {choice.path}"
     if made.notes:
         message += f"\n{len(made.notes):,} notes, e.g. {made.notes[0]}"
     app.call_from_thread(partial(app.notify, message, title="Saved", timeout=10, markup=False))
