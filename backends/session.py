@@ -48,6 +48,8 @@ class Session:
     ) -> None:  # fmt: skip
         """`examples`: (title, locator, what it shows) that the start screen offers first. `capsule`: what answers
         instead of servers; the session closes it."""
+        if mode == "capsule" and capsule is None:
+            raise UsageError("A capsule is a file.", "Open it with backends.session.open_capsule_session.")
         self.settings = settings
         self.mode = mode if capsule is None else "capsule"
         self.capsule = capsule

@@ -1,19 +1,18 @@
-"""Records what servers answer while lists are read: the bodies in a directory that nobody else sees."""
+"""Records what servers answer while lists are read: the bodies in a file without a name, gone with the process."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backends.atomic import disk_words
 from backends.capsules.layout import (
     Entry,
     Kind,
@@ -25,6 +24,7 @@ from backends.capsules.layout import (
     request_key,
     without_version,
 )
+from backends.errors import FileError
 from backends.http.errors import HttpError, sanitize
 
 if TYPE_CHECKING:
@@ -35,6 +35,58 @@ if TYPE_CHECKING:
 DOWNLOADED = "*/*"  # the Accept of downloads
 _TOO_MANY = 429
 _SENTENCE = 1000  # characters
+
+
+class RecordedBody:
+    """A body, written by one thread at a time and then read. `size` in bytes."""
+
+    def __init__(self, spool: BodySpool) -> None:
+        self._spool = spool
+        self._parts: list[tuple[int, int]] = []  # (offset, length) in the spool
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def write(self, chunk: bytes) -> None:
+        """Raises `FileError` where the disk is full."""
+        self._parts.append((self._spool.append(chunk), len(chunk)))
+        self._digest.update(chunk)
+        self.size += len(chunk)
+
+    def pieces(self) -> Iterator[bytes]:
+        for offset, length in self._parts:
+            yield self._spool.read(offset, length)
+
+
+class BodySpool:
+    """One temporary file without a name for all bodies, which may grow at the same time. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - lives as long as the recorder
+        self._lock = threading.Lock()
+        self._end = 0
+
+    def append(self, chunk: bytes) -> int:
+        """The offset at which the chunk is now."""
+        with self._lock:
+            start, self._end = self._end, self._end + len(chunk)
+        written = 0
+        try:
+            while written < len(chunk):
+                written += os.pwrite(self._file.fileno(), memoryview(chunk)[written:], start + written)
+        except OSError as error:
+            place = Path(tempfile.gettempdir())
+            raise FileError(f"{place} cannot be written to: {disk_words(error, place)}.", "Free some space.") from error
+        return start
+
+    def read(self, offset: int, length: int) -> bytes:
+        return os.pread(self._file.fileno(), length, offset)
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class Recorder:
@@ -51,21 +103,20 @@ class Recorder:
         self.requests = 0
         self._clock = clock
         self._lock = threading.Lock()
-        self._numbers = count()
-        self._entries: dict[str, tuple[Entry, Path | None]] = {}
+        self._entries: dict[str, tuple[Entry, RecordedBody | None]] = {}
         self._requested: dict[str, str] = {}  # by key: which URL it was, secrets included
         self._ambiguous: set[str] = set()  # keys of different URLs that are the same without their secrets
-        self._directory = Path(tempfile.mkdtemp(prefix="ciexplore-capsule-"))
+        self._spool = BodySpool()
 
     def __enter__(self) -> Recorder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._spool.close()
 
     @property
-    def entries(self) -> list[tuple[Entry, Path | None]]:
-        """What was recorded, each with the file that has its body, in an order that does not depend on time."""
+    def entries(self) -> list[tuple[Entry, RecordedBody | None]]:
+        """What was recorded, each with its body, in an order that does not depend on time."""
         with self._lock:
             return sorted(self._entries.values(), key=lambda pair: (pair[0].file or "~", pair[0].url, pair[0].key))
 
@@ -115,20 +166,19 @@ class Recorder:
     def _add_response(
         self, method: Any, url: str, accept: str, request: str, private: bool, response: Response
     ) -> None:
-        path = self._new_file()
-        path.write_bytes(response.body)
+        body = self.new_body()
+        body.write(response.body)
         fetched = self._clock() - response.freshness.age
         self.add(
-            method, url, accept, request, private, response.status, response.headers, path, len(response.body),
-            hashlib.sha256(response.body).hexdigest(), fetched=fetched,
+            method, url, accept, request, private, response.status, response.headers, body, fetched=fetched
         )  # fmt: skip
 
     def add(
         self, method: Any, url: str, accept: str, request: str, private: bool, status: int,
-        headers: Mapping[str, str], path: Path, size: int, sha256: str, *, encoding: str = "",
+        headers: Mapping[str, str], body: RecordedBody, *, encoding: str = "",
         hops: tuple[Mapping[str, str], ...] = (), fetched: float | None = None,
     ) -> None:  # fmt: skip
-        """Keeps one response, whose body is in the file `path`, which from now on belongs to the recorder."""
+        """Keeps one response, whose body is complete."""
         requested, url = url, canonical_url(url)
         key = request_key(method, url, accept, request)
         kept = kept_headers(dict(headers))
@@ -137,35 +187,30 @@ class Recorder:
         self._put(
             Entry(
                 self.kind, method, url, accept, status, format_time(self._clock() if fetched is None else fetched),
-                name, size, sha256, encoding, kept, [kept_headers(dict(hop)) for hop in hops], request, private,
+                name, body.size, body.sha256, encoding, kept, [kept_headers(dict(hop)) for hop in hops],
+                request, private,
             ),
-            path,
+            body,
             requested,
         )  # fmt: skip
 
-    def _put(self, entry: Entry, path: Path | None, requested: str) -> None:
+    def _put(self, entry: Entry, body: RecordedBody | None, requested: str) -> None:
         """Nothing is kept of requests that only secrets tell apart: one would get the other's response."""
         key = entry.key
         with self._lock:
             if self._requested.setdefault(key, without_version(requested)) != without_version(requested):
                 self._ambiguous.add(key)
-            if key in self._ambiguous or (entry.private and not self.include_private):
-                before = entry, path
-                if key in self._ambiguous:
-                    self._entries.pop(key, None)
-            else:
-                before = self._entries.get(key, (entry, None))
-                self._entries[key] = entry, path
-        if before[1] is not None:
-            before[1].unlink(missing_ok=True)
+            if key in self._ambiguous:
+                self._entries.pop(key, None)
+            elif self.include_private or not entry.private:
+                self._entries[key] = entry, body
 
     def _count(self) -> None:
         with self._lock:
             self.requests += 1
 
-    def _new_file(self) -> Path:
-        with self._lock:
-            return self._directory / str(next(self._numbers))
+    def new_body(self) -> RecordedBody:
+        return RecordedBody(self._spool)
 
 
 class _RecordedDownload:
@@ -181,17 +226,14 @@ class _RecordedDownload:
         return getattr(self._download, name)
 
     def chunks(self) -> Iterator[bytes]:
-        path, digest, size = self._recorder._new_file(), hashlib.sha256(), 0
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            for chunk in self._download.chunks():
-                file.write(chunk)
-                digest.update(chunk)
-                size += len(chunk)
-                yield chunk
+        body = self._recorder.new_body()
+        for chunk in self._download.chunks():
+            body.write(chunk)
+            yield chunk
         one = self._download
         self._recorder.add(
-            "GET", self._requested, DOWNLOADED, "", self._private, one.status, one.headers, path, size,
-            digest.hexdigest(), encoding=one.encoding, hops=tuple(headers for _, headers in one.hops),
+            "GET", self._requested, DOWNLOADED, "", self._private, one.status, one.headers, body,
+            encoding=one.encoding, hops=tuple(headers for _, headers in one.hops),
         )  # fmt: skip
 
     def __enter__(self) -> _RecordedDownload:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,15 +12,15 @@ from backends import __version__
 from backends.atomic import SymlinkError, atomic_file
 from backends.cancel import CancelToken
 from backends.capsules.layout import FORMAT, MANIFEST, VERSION, Entry, Manifest, SavedList, format_time
+from backends.capsules.recorder import RecordedBody
 
 _FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can have; the manifest has the real ones
 _REGULAR_FILE = 0o100644 << 16
-_PIECE = 1 << 20
 
 
 def write_capsule(
     target: Path,
-    content: Sequence[tuple[Entry, Path | None]],
+    content: Sequence[tuple[Entry, RecordedBody | None]],
     lists: Sequence[SavedList],
     *,
     settings: Mapping[str, str],
@@ -50,16 +49,17 @@ def write_capsule(
         lists=list(lists),
         entries=entries,
     )
-    files = [(entry, path) for entry, path in content if path is not None]
+    files = [(entry, body) for entry, body in content if body is not None]
     with atomic_file(target, overwrite=overwrite) as stream, zipfile.ZipFile(stream, "w", allowZip64=True) as archive:
         archive.writestr(_member(MANIFEST), msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
-        for number, (entry, path) in enumerate(files):
+        for number, (entry, body) in enumerate(files):
             if cancel is not None:
                 cancel.check()
             member = _member(entry.file)
             member.file_size = entry.size  # says whether zip64 is needed
-            with path.open("rb") as source, archive.open(member, "w") as sink:
-                shutil.copyfileobj(source, sink, _PIECE)
+            with archive.open(member, "w") as sink:
+                for piece in body.pieces():
+                    sink.write(piece)
             if progress is not None:
                 progress(number + 1, len(files))
 

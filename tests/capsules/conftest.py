@@ -18,6 +18,7 @@ from tests.commands.conftest import ciexplore, elsewhere
 
 __all__ = ["ciexplore", "elsewhere"]
 
+TASKS = 40
 GROUP = ("taskcluster.finished-group",)
 ENDED = ("--filter", "state:success")  # how long others run is counted from now on the servers
 OTHERS = ("prow.job-openshift", "prow.build", "perf.push", "perf.alerts", "perf.series", "archive.repository")
@@ -75,7 +76,7 @@ def saved_demo(tmp_path_factory: pytest.TempPathFactory) -> SavedDemo:
         signatures.add(signature.encode())
         return signature
 
-    with pytest.MonkeyPatch.context() as patch, DemoServer(DemoOptions(tasks=35)) as server:
+    with pytest.MonkeyPatch.context() as patch, DemoServer(DemoOptions(tasks=TASKS)) as server:
         patch.setattr(Storage, "_signature", remember)
         names = locators(server.options, server.settings["TASKCLUSTER_ROOT_URL"])
         home = {"CIEXPLORE_CACHE_DIR": str(directory / "cache"), "CIEXPLORE_STATE_DIR": str(directory / "state")}

@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from backends.capsules.reader import open_capsule
 from backends.session import open_capsule_session
-from tests.capsules.conftest import SavedDemo
+from tests.capsules.conftest import TASKS, SavedDemo
 from tests.driving import filter_rows, loaded, running, screen_text, shown_view, until, view
 from tui.app import Explorer
 from tui.widgets.capsule_dialog import CapsuleDialog
@@ -39,13 +39,13 @@ async def showing(
 
 async def test_rows_filter_statistics_and_log_search(no_network: None, saved_demo: SavedDemo) -> None:
     async with showing(saved_demo.group, saved_demo.names["taskcluster.finished-group"]) as (app, pilot):
-        assert shown_view(app).table.total_count == 35
+        assert shown_view(app).table.total_count == TASKS
         assert "capsule" in screen_text(app).splitlines()[0]
         await pilot.press("h")
         await until(pilot, lambda: "completed" in screen_text(app))
         await filter_rows(app, pilot, "state:failed")
         failed = shown_view(app).table.row_count
-        assert 0 < failed < 35
+        assert 0 < failed < TASKS
         await pilot.press("l")
         await until(pilot, lambda: isinstance(view(app), LogPane))
         pane = view(app)
