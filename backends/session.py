@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from backends.cancel import CancelToken
 from backends.config import Settings
@@ -14,12 +15,15 @@ from backends.http.waits import Waits
 from backends.systems import open_resource, parse_locator
 
 if TYPE_CHECKING:
-    from backends.http import Http
+    from backends.capsules.reader import Capsule
+    from backends.capsules.recorder import Recorder
+    from backends.http import Downloader, Http
+    from backends.http.interception import Interceptor
     from backends.http.policies import Identity
     from backends.locators import Locator
     from backends.prow.bucket import ObjectDownloader
     from backends.prow.store_s3 import S3Store
-    from backends.resources import Resource
+    from backends.resources import LogAddress, Resource
 
 
 def _is_url(url: str) -> bool:
@@ -40,11 +44,17 @@ class Session:
 
     def __init__(
         self, settings: Settings, *, mode: str = "normal", demo: bool = False,
-        examples: tuple[tuple[str, str, str], ...] = (),
+        examples: tuple[tuple[str, str, str], ...] = (), capsule: Capsule | None = None,
     ) -> None:  # fmt: skip
-        """`examples`: (title, locator, what it shows) that the start screen offers first."""
+        """`examples`: (title, locator, what it shows) that the start screen offers first. `capsule`: what answers
+        instead of servers; the session closes it."""
+        if mode == "capsule" and capsule is None:
+            raise UsageError("A capsule is a file.", "Open it with backends.session.open_capsule_session.")
         self.settings = settings
-        self.mode = mode
+        self.mode = mode if capsule is None else "capsule"
+        self.capsule = capsule
+        self.opened: dict[str, Locator] = {}  # by its text: every list that was opened
+        self.opened_logs: dict[str, LogAddress] = {}  # by its URL
         self.demo = demo
         self.examples = examples
         self.waits = Waits()
@@ -57,32 +67,51 @@ class Session:
     def http(self) -> Http:
         with self._lock:
             if self._http is None:
-                from backends.http import Http, Mode
-
-                self._http = Http(
-                    cache_dir=self.settings.cache_path,
-                    cache_bytes=self.settings.cache_bytes,
-                    per_host=self.settings.jobs or PER_HOST,
-                    mode=Mode(self.mode),
-                    identities=self._identities(),
-                    waits=self.waits,
-                )
+                self._http = self._make_http(self.capsule, signed=self.capsule is None)
             return self._http
 
+    def _make_http(self, interceptor: Interceptor | None, *, signed: bool) -> Http:
+        from backends.http import Http, Mode
+
+        return Http(
+            cache_dir=self.settings.cache_path if self.capsule is None else None,
+            cache_bytes=self.settings.cache_bytes,
+            per_host=self.settings.jobs or PER_HOST,
+            mode=Mode(self.mode),
+            identities=self._identities() if signed else (),
+            waits=self.waits,
+            interceptor=interceptor,
+        )
+
+    def recording_http(self, recorder: Recorder) -> Http:
+        """A client of its own that sends through the recorder, without credentials unless it is to keep what they open;
+        the caller closes it. Raises `UsageError` where a capsule is shown."""
+        if self.capsule is not None:
+            raise UsageError("This is a capsule already.", f"Copy {self.capsule.path}.")
+        return self._make_http(recorder, signed=recorder.include_private)
+
     def set_mode(self, mode: str) -> None:
-        """From now on "normal" or "offline"; what has been opened already keeps the mode it was opened in."""
+        """From now on "normal" or "offline"; what has been opened already keeps the mode it was opened in.
+
+        A capsule stays one.
+        """
         from backends.http import Mode
+
+        if self.capsule is not None:
+            return
 
         with self._lock:
             self.mode = mode
             if self._http is not None:
                 self._http = self._http.with_mode(Mode(mode))
 
-    def open_downloader(self) -> ObjectDownloader:
+    def open_downloader(self) -> ObjectDownloader | Downloader:
         """What one worker of a transfer fetches with: over HTTP, from S3 buckets and from this disk."""
         from backends.prow.bucket import ObjectDownloader
         from backends.prow.store_s3 import S3Store
 
+        if self.capsule is not None:  # no bucket and no file of this disk stands in for it
+            return self.http.downloader()
         with self._lock:
             self._s3 = self._s3 or S3Store()
         return ObjectDownloader(self.http.downloader(), self._s3)
@@ -120,6 +149,7 @@ class Session:
         """
         from backends.http import Mode
 
+        self.opened[locator.text()] = locator
         http = self.http.with_mode(Mode.REFRESH) if refresh and self.mode == "normal" else self.http
         return open_resource(locator, http, self.settings, cancel or CancelToken())
 
@@ -132,3 +162,30 @@ class Session:
             if self._http is not None:
                 self._http.close()
                 self._http = None
+            if self.capsule is not None:
+                self.capsule.close()
+
+
+def open_capsule_session(path: Path, **overrides: Any) -> Session:
+    """A session that shows a capsule and asks no server. `overrides`: settings that are not to be the capsule's.
+
+    Raises `CapsuleError`.
+    """
+    from backends import config
+    from backends.capsules.reader import open_capsule
+    from backends.http.errors import sanitize
+
+    capsule = open_capsule(path)
+    given = {name: value for name, value in overrides.items() if value is not None}
+    # What would ask other servers than those of the lists, or write to them.
+    elsewhere = {"archive_buckets": "", "archiver_url": "", "submit_url": ""}
+    try:
+        settings = config.load(overrides={**capsule.settings, **elsewhere, **given})
+    except BaseException:
+        capsule.close()
+        raise
+    examples = tuple(
+        (sanitize(one.title, 200), one.locator, f"{one.rows:,} {sanitize(one.noun, 40)}")
+        for one in capsule.manifest.lists
+    )
+    return Session(settings, examples=examples, capsule=capsule)

@@ -176,12 +176,19 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
         offered = sorted({theme.DARK, theme.LIGHT, *theme.legible_themes()})
         commands += [Command(f"Theme: {name}", "app", "", partial(setattr, self, "theme", name)) for name in offered]
 
+        commands.append(Command("Save what I have looked at", "app", "", self._save_capsule))
+
         async def run_chosen(chosen: Command | None) -> None:
             result = chosen.run() if chosen is not None else None
             if inspect.isawaitable(result):
                 await result
 
         self.push_screen(PaletteDialog(commands), run_chosen)
+
+    def _save_capsule(self) -> None:
+        from tui.widgets.capsule_dialog import save_capsule
+
+        save_capsule(self, self.session)
 
     @work(thread=True, group="warm", exit_on_error=False)
     def _warm_up(self) -> None:
@@ -379,6 +386,9 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
         self.notify(text, title="Watched", severity="error" if failed else "information", timeout=15)
 
     def action_toggle_offline(self) -> None:
+        if self.session.capsule is not None:
+            self.notify("A capsule is shown: no server is asked.")
+            return
         offline = self.session.mode != "offline"
         self.session.set_mode("offline" if offline else "normal")
         self.query_one(TopBar).show(mode=self.session.mode)

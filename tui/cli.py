@@ -11,13 +11,14 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
 from backends import __version__
-from backends.errors import AppError
+from backends.errors import AppError, UsageError
 from backends.systems import load, system_of, systems
-from tui.commands.options import FAILURES, connection_options
+from tui.commands.options import CAPSULE, FAILURES, connection_options
 
 # Beside the systems: name -> (module:attribute, one line for --help)
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -26,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sql": ("tui.commands.queries:sql", "Ask with SQL over one or more lists."),
     "pivot": ("tui.commands.queries:pivot", "Group and sum up a list, by one or two columns."),
     "watch": ("tui.commands.watch:watch", "Follow a group, push, task or build until it ends."),
+    "capsule": ("tui.commands.capsule:capsule", "Save lists, logs and artifacts into one file; show them without CI."),
     "cache": ("tui.commands.cache:cache", "Show or clear the cache."),
     "config": ("tui.commands.config:config", "Show the settings in force and where each came from."),
     "completion": ("tui.commands.completion:completion", "Print the completion script of a shell."),
@@ -77,12 +79,29 @@ class Commands(click.Group):
 @connection_options
 def _open(locator: str | None, root_url: str | None, fresh: bool, mode: str | None) -> None:
     """Open the app."""
+    from tui.launch import open_app
+
+    capsule = click.get_current_context().find_root().meta.get(CAPSULE)
+    if capsule is None and locator and _is_capsule(locator):
+        capsule, locator = locator, None
+    if capsule is not None:
+        if mode is not None:
+            raise UsageError(f"--{mode} and a capsule exclude each other.", "A capsule asks no server.")
+        load("tui.commands.capsule:open_capsule_app")(Path(capsule), locator, root_url)
+        return
     from backends import config
     from backends.session import Session
-    from tui.launch import open_app
 
     settings = config.load(overrides={"taskcluster_root_url": root_url})
     open_app(Session(settings, mode=mode or "normal"), locator, fresh=fresh)
+
+
+def _is_capsule(text: str) -> bool:
+    """Whether what the user wrote is the name of a file that is a capsule."""
+    if "://" in text or len(text) > 4096 or not Path(text).expanduser().is_file():
+        return False
+    found: bool = load("backends.capsules.reader:looks_like_capsule")(Path(text).expanduser())
+    return found
 
 
 @click.group(

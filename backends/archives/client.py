@@ -28,7 +28,7 @@ from backends.errors import AppError
 from backends.frames.getters import with_context
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError, NotFoundError, UnexpectedResponseError, sanitize, short_url
-from backends.http.policies import CachePolicy, Mode
+from backends.http.policies import CachePolicy
 
 if TYPE_CHECKING:
     from backends.http.client import RedirectTarget
@@ -129,7 +129,7 @@ class ArchiverClient:
         try:
             spec, _, committed_ms = self._engine.resolve(request, cancel, on_progress)
         except HttpError:
-            if not NODE.fullmatch(request.revision) or self._http.mode is Mode.OFFLINE:
+            if not NODE.fullmatch(request.revision) or self._http.mode.is_offline:
                 raise
             return self._engine.short_spec(request), None
         return spec, committed_ms

@@ -219,7 +219,7 @@ FILE, DIRECTORY = "file", "directory"
 _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others have no limit on the output of one step
 _GLOBAL_HEADERS = 100
 # What the standard library's readers raise for invalid archives.
-_PARSER_ERRORS = (
+PARSER_ERRORS = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, OverflowError, IndexError, KeyError,
     TypeError, struct.error, RecursionError, NotImplementedError, AttributeError, AssertionError,
 )  # fmt: skip
@@ -265,7 +265,7 @@ def read_members(
 def _translate_errors(found: Iterator[ArchiveMember], archive: Path, name: str) -> Iterator[ArchiveMember]:
     try:
         yield from found
-    except _PARSER_ERRORS as error:
+    except PARSER_ERRORS as error:
         raise damaged_error(name, _describe(error)) from error
     except OSError as error:
         raise _unreadable(archive, error) from error
@@ -293,7 +293,7 @@ def _zip(
         budget.count_entry()
         mode = one.external_attr >> 16
         yield ArchiveMember(
-            one.filename, _zip_kind(one, mode), one.file_size, bool(mode & 0o100),
+            one.filename, zip_entry_kind(one, mode), one.file_size, bool(mode & 0o100),
             lambda one=one: _zip_contents(archive, one, name, budget, cancel),  # type: ignore[misc]
         )  # fmt: skip
 
@@ -307,11 +307,12 @@ def _zip_contents(
                 cancel.check()
                 budget.count_decoded(len(piece))
                 yield piece
-    except _PARSER_ERRORS as error:
+    except PARSER_ERRORS as error:
         raise damaged_error(name, _describe(error)) from error
 
 
-def _zip_kind(one: zipfile.ZipInfo, mode: int) -> str:
+def zip_entry_kind(one: zipfile.ZipInfo, mode: int) -> str:
+    """FILE, DIRECTORY, or a description of anything else. `mode`: the Unix mode of its attributes."""
     if one.filename.endswith("/"):  # is_dir() fails on an empty name
         return DIRECTORY
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):  # directories end in a slash
@@ -369,7 +370,7 @@ def _tar_contents(archive: tarfile.TarFile, one: tarfile.TarInfo, stream: Forwar
         while piece := opened.read(PIECE):
             read += len(piece)
             yield piece
-    except _PARSER_ERRORS as error:
+    except PARSER_ERRORS as error:
         raise damaged_error(name, _describe(error)) from error
     finally:
         stream.max_read = header_limit

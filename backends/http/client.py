@@ -24,7 +24,8 @@ from backends.http.caching import (
     raise_for_status,
     read_body,
 )
-from backends.http.errors import UnexpectedResponseError, offline, sanitize, short_url
+from backends.http.errors import UnexpectedResponseError, not_in_capsule, offline, sanitize, short_url
+from backends.http.interception import InterceptedDownloader, Interceptor
 from backends.http.policies import CachePolicy, Identity, Mode
 from backends.http.response import Response, ResponseSource
 from backends.http.urls import parse_url
@@ -110,8 +111,10 @@ class Http:
         pause: Pause = pause,
         clock: Callable[[], float] = time.time,
         waits: Waits | None = None,
+        interceptor: Interceptor | None = None,
     ) -> None:
         self.mode = mode
+        self._interceptor = interceptor
         self.waits = waits or Waits()
         self._network = _Network(identities, per_host, timeouts, transport)
         self._retries = Retries(max(1, tries), pause, self.waits)
@@ -131,6 +134,8 @@ class Http:
 
     def with_mode(self, mode: Mode) -> Http:
         """The same client (connections, cache, limits) in another mode: what the refresh key uses."""
+        if self.mode is Mode.CAPSULE:
+            return self
         other = copy.copy(self)
         other.mode = mode
         return other
@@ -139,6 +144,10 @@ class Http:
         """The public name of who we are to this URL's origin, "" for nobody: what is cached for one is not for
         others."""
         return self._scope(parse_url(url)) if self._network.identities else ""
+
+    def now(self) -> float:
+        """The time that requests count back from, in seconds since 1970: of a capsule, when it was made."""
+        return self._interceptor.now if self._interceptor is not None else self._clock()
 
     def get(
         self,
@@ -156,7 +165,7 @@ class Http:
         `HttpError` (each status has its class), `UsageError` for an address that must not be asked,
         `OperationCancelledError`.
         """
-        return self._answering.ask(self._request(url, params, policy, accept, cap, cancel), self.mode)
+        return self._ask(self._request(url, params, policy, accept, cap, cancel))
 
     def json(
         self,
@@ -178,7 +187,7 @@ class Http:
             vetted.append((answer.body, _decode(answer, type)))
 
         asked = self._request(url, params, policy, "application/json", cap, cancel, vet)
-        answer = self._answering.ask(asked, self.mode, _hashable(type))
+        answer = self._ask(asked, _hashable(type))
         if vetted and vetted[-1][0] is answer.body:
             return vetted[-1][1], answer
         try:
@@ -191,7 +200,7 @@ class Http:
                 raise
         # It was stored by a version that expected another shape: ask the server, which knows better.
         self._answering.forget(asked)
-        answer = self._answering.ask(asked, self.mode, _hashable(type))
+        answer = self._ask(asked, _hashable(type))
         return _decode(answer, type), answer
 
     def post(
@@ -219,13 +228,19 @@ class Http:
                 raise_for_status(reply)
                 return read_body(reply, str(address), cap)[0]
 
-        return self._retries.run(attempt, address, cancel, None if idempotent else 1)
+        def send() -> Response:
+            return self._retries.run(attempt, address, cancel, None if idempotent else 1)
+
+        # What changes something on a server is not to be repeated, so it is not recorded either.
+        if self._interceptor is None or not (idempotent or self.mode is Mode.CAPSULE):
+            return send()
+        return self._interceptor.post(str(address), content, accept, bool(self._scope(address)), send)
 
     def locate(self, url: str, *, accept: str = "*/*", cancel: CancelToken | None = None) -> RedirectTarget:
         """Where an address redirects to, without going there. The target may be signed: not for logs or disks."""
         address = parse_url(url)
-        if self.mode is Mode.OFFLINE:
-            raise offline(url)
+        if self.mode.is_offline:
+            raise not_in_capsule(url) if self.mode is Mode.CAPSULE else offline(url)
 
         def attempt() -> RedirectTarget:
             with self._network.sender().send(
@@ -241,26 +256,35 @@ class Http:
 
     def downloader(self) -> Downloader:
         """Raw files for ONE worker thread, never stored; it is the worker's to close."""
-        from backends.http.downloads import Downloader
-
         network = self._network
-        return Downloader(
-            mode=self.mode, identities=network.identities, timeouts=network.timeouts, transport=network.given
-        )
+
+        def make() -> Downloader:
+            from backends.http.downloads import Downloader
+
+            return Downloader(
+                mode=self.mode, identities=network.identities, timeouts=network.timeouts, transport=network.given
+            )
+
+        if self._interceptor is None:
+            return make()
+        intercepted: Any = InterceptedDownloader(make, self._interceptor, lambda url: bool(self.scope(url)))
+        return intercepted  # type: ignore[no-any-return]
 
     def downloader_settings(self) -> DownloaderSettings | None:
-        """For downloads over libcurl; None if requests go through a transport that was given."""
+        """For downloads over libcurl; None if requests go through a transport that was given, or an interceptor."""
         from backends.http.downloads import DownloaderSettings
         from backends.http.transport import Timeouts
 
         network = self._network
-        if network.given is not None:
+        if network.given is not None or self._interceptor is not None:
             return None
         return DownloaderSettings(self.mode, network.timeouts or Timeouts(), network.identities)
 
     def blob_cache(self) -> BlobCache | None:
-        """Where parsed frames are kept; None without a cache."""
-        return BlobCache(self._shelf, self.mode, self._clock) if self._shelf is not None else None
+        """Where parsed frames are kept; None without a cache, and for an interceptor, which is to see the requests."""
+        if self._shelf is None or self._interceptor is not None:
+            return None
+        return BlobCache(self._shelf, self.mode, self._clock)
 
     def close(self) -> None:
         self._network.close()
@@ -272,6 +296,13 @@ class Http:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _ask(self, asked: CacheableRequest, kind: Hashable = None) -> Response:
+        if self._interceptor is None:
+            return self._answering.ask(asked, self.mode, kind)
+        return self._interceptor.get(
+            asked, bool(self._scope(asked.url)), lambda: self._answering.ask(asked, self.mode, kind)
+        )
 
     def _scope(self, address: httpx.URL) -> str:
         return self._network.sender().scope(address) if self._network.identities else ""

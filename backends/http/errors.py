@@ -133,6 +133,12 @@ class OfflineError(HttpError):
     word = "offline"
 
 
+class NotInCapsuleError(OfflineError):
+    """A capsule is shown, and it does not hold that."""
+
+    word = "not-in-capsule"
+
+
 class ResponseTooLargeError(HttpError):
     """More bytes than the caller is ready to hold."""
 
@@ -339,6 +345,13 @@ def _long_wait(seconds: float) -> str:
 def offline(url: str) -> OfflineError:
     return OfflineError(
         f"Offline, and no stored answer of {short_url(url)}.", "Leave offline mode, or open what was looked at before."
+    )
+
+
+def not_in_capsule(url: str) -> NotInCapsuleError:
+    return NotInCapsuleError(
+        f"{short_url(url)} is not in this capsule.",
+        "It holds what was read when it was made; `ciexplore capsule info` lists that.",
     )
 
 

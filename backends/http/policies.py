@@ -18,10 +18,16 @@ class Mode(StrEnum):
     OFFLINE = "offline"  # stored answers only, however old
     REFRESH = "refresh"  # stored answers are not read; new ones are stored
     NO_CACHE = "no-cache"  # neither read nor written
+    CAPSULE = "capsule"  # what a capsule holds (see `backends.capsules`); lists ask for the same as they do online
 
     @property
     def reads(self) -> bool:
         return self in (Mode.NORMAL, Mode.OFFLINE)
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether no server is asked."""
+        return self in (Mode.OFFLINE, Mode.CAPSULE)
 
     @property
     def writes(self) -> bool:

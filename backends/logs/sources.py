@@ -246,9 +246,9 @@ def from_address(
     """A log on a server, kept as below, or on this disk by its file: address. `downloader`: opens what `http` cannot,
     such as s3: addresses; those are not kept.
     """
-    if url.startswith("file:"):
+    if url.startswith("file:") and http.mode is not Mode.CAPSULE:
         return from_path(Path(unquote(urlsplit(url).path)))
-    if downloader is not None and not url.startswith(("http:", "https:")):
+    if downloader is not None and http.mode is not Mode.CAPSULE and not url.startswith(("http:", "https:")):
         return from_http(downloader, url)  # type: ignore[arg-type]
     return from_http_cached(http, url, live=live, final=final)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,8 @@ import msgspec
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
-from backends.http.errors import HttpError, sanitize
+from backends.http.errors import HttpError, NotInCapsuleError, sanitize
+from backends.http.policies import Mode
 from backends.prow import store_local
 from backends.prow.locators import BUCKET, ProwPath, ProwView, describe_file, page_path, route
 from backends.prow.store import MAX_JSON_BYTES, BlobInfo, BlobPage, BlobStore, list_all, list_pages
@@ -57,7 +59,8 @@ class BucketReader:
     """One bucket: its store, the locators of what is in it, and where responses are cached.
 
     `store`: the locators' name of the store. `scope` tells cached responses of two servers apart, `user` those of two
-    users (the public name of who we are to the server). `state_path`: the directory of the app's history.
+    users (the public name of who we are to the server). `state_path`: the directory of the app's history. `now`: gives
+    the time that lists count back from, in seconds since 1970.
     """
 
     blobs: BlobStore
@@ -67,6 +70,7 @@ class BucketReader:
     scope: str = ""
     user: str = ""
     state_path: Path | None = None
+    now: Callable[[], float] = time.time
 
     @property
     def cache_prefix(self) -> str:
@@ -169,11 +173,13 @@ def open_bucket(locator: ProwPath | ProwView, http: Http, settings: Settings) ->
     """The bucket of a locator. No I/O."""
     blobs = open_store(locator.store, http, settings)
     if locator.store:
-        return BucketReader(blobs, locator.bucket, locator.store, state_path=settings.state_path)
+        return BucketReader(blobs, locator.bucket, locator.store, state_path=settings.state_path, now=http.now)
     user = ""
     with suppress(UsageError):  # a wrong URL of the storage is reported where it is used
         user = http.scope(settings.gcs_url)
-    return BucketReader(blobs, locator.bucket, "", http.blob_cache(), settings.gcs_url, user, settings.state_path)
+    return BucketReader(
+        blobs, locator.bucket, "", http.blob_cache(), settings.gcs_url, user, settings.state_path, http.now
+    )
 
 
 # (storage, gcsweb) -> which of the two is used for a bucket; every list makes a store of its own.
@@ -182,6 +188,8 @@ _choices: dict[tuple[str, str], dict[str, StoreChoice]] = {}
 
 def open_store(store: str, http: Http, settings: Settings) -> BlobStore:
     """What reads a locator's store; see `backends.prow.locators` for the names."""
+    if store and http.mode is Mode.CAPSULE:
+        raise NotInCapsuleError("Capsules do not cover S3 buckets and files.", "Open it without a capsule.")
     if store.startswith("file:"):
         return store_local.LocalStore(Path(store[5:]))
     if store == "s3":

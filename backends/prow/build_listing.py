@@ -120,7 +120,7 @@ class BuildListing:
             return BuildBatch(self._places(unseen), freshness, note or self._cut_note(is_cut))
 
         lists_ranges = self.bucket.blobs.lists_ranges(self.bucket.bucket)
-        for low, high in id_windows(self.since_ms):
+        for low, high in id_windows(self.since_ms, self.bucket.now() * 1000):
             only_counters = bool(shorter) and len(shorter) == len(seen)
             if not lists_ranges or (only_counters and self.since_ms is None):
                 low = ""

@@ -25,7 +25,14 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.frames.schema import Column, Kind, Schema
-from backends.http.errors import AccessDeniedError, HttpError, NotFoundError, OfflineError, sanitize
+from backends.http.errors import (
+    AccessDeniedError,
+    HttpError,
+    NotFoundError,
+    NotInCapsuleError,
+    OfflineError,
+    sanitize,
+)
 from backends.prow.bucket import BucketReader
 from backends.prow.locators import Place, route
 from backends.prow.store import BlobInfo, BlobPage, epoch_ms
@@ -183,6 +190,7 @@ BUILD_LOG = "build-log.txt"
 SEPARATOR = "\n"  # between the names in `names`: the one sign that no file of a build has
 UNREAD = "cannot be read: "  # begins the note of a build whose files could not be read
 NOT_STORED = "not in the store, and offline"  # the note of one that was not looked at before
+NOT_SAVED = "not in this capsule"
 
 
 class Part(IntFlag):
@@ -232,7 +240,7 @@ class BuildRow(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     @property
     def is_unread(self) -> bool:
         """Whether something of it could not be read, which its note tells."""
-        return self.note is not None and (self.note == NOT_STORED or self.note.startswith(UNREAD))
+        return self.note is not None and (self.note in (NOT_STORED, NOT_SAVED) or self.note.startswith(UNREAD))
 
 
 _MS = pl.Int64()
@@ -387,8 +395,8 @@ class BuildReader:
                 if parts & Part.FOLDER:
                     raise
                 return self._read_parts(place, known, parts | Part.FOLDER, cancel)
-        except OfflineError:
-            note = NOT_STORED
+        except OfflineError as error:
+            note = NOT_SAVED if isinstance(error, NotInCapsuleError) else NOT_STORED
         except HttpError as error:
             note = f"{UNREAD}{error.sentence}"
         row = row_from_id(place)
@@ -423,7 +431,9 @@ class BuildReader:
             assert files is not None
             _fill_folder(row, folder, page, files)
         if reads_ends:
-            _fill_ends(row, documents, row.names.split(SEPARATOR) if row.names else list(documents))
+            _fill_ends(
+                row, documents, row.names.split(SEPARATOR) if row.names else list(documents), self.bucket.now() * 1000
+            )
             if row.state == UNKNOWN and page is None:  # its names are the last that may tell
                 return self._read_parts(place, None, Part.ALL, cancel)
         if missing & Part.JOB:
@@ -439,7 +449,7 @@ class BuildReader:
         Requests no more than it must: nothing for a build whose id says that it is older than a day, and only
         finished.json of one that has ended. Raises `HttpError`s.
         """
-        now, created = time.time() * 1000, created_ms(place.build)
+        now, created = self.bucket.now() * 1000, created_ms(place.build)
         if created is not None and now - created >= DAY_MS:
             return False
         files = {info.name.removeprefix(folder): info for info in page.files}
@@ -517,10 +527,9 @@ def _fill_folder(row: BuildRow, folder: str, page: BlobPage, files: Mapping[str,
     row.names = SEPARATOR.join(names)
 
 
-def _fill_ends(row: BuildRow, documents: Mapping[str, Json], names: Collection[str]) -> None:
-    """When it ran and how it ended."""
+def _fill_ends(row: BuildRow, documents: Mapping[str, Json], names: Collection[str], now: float) -> None:
+    """When it ran and how it ended. `now` in epoch milliseconds."""
     started, finished, prowjob = (documents.get(name, {}) for name in _FILES)
-    now = time.time() * 1000
     state, oddity = state_of(started, finished, prowjob, names, now, created_ms(row.build))
     status = mapping(prowjob.get("status"))
     began = seconds_ms(started.get("timestamp")) or epoch_ms(status.get("startTime"))

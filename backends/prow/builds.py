@@ -28,6 +28,7 @@ from backends.prow.build_reader import (
     FAILED,
     INCOMPLETE,
     LIVE,
+    NOT_SAVED,
     NOT_STORED,
     QUICK_COLUMNS,
     SEPARATOR,
@@ -384,7 +385,10 @@ def _unread_words(unread: Mapping[str, BuildRow]) -> str:
     """A sentence for each of the two reasons why builds lack their cells."""
     words = []
     absent = sum(row.note == NOT_STORED for row in unread.values())
-    failed = len(unread) - absent
+    missing = sum(row.note == NOT_SAVED for row in unread.values())
+    failed = len(unread) - absent - missing
+    if missing:
+        words.append(f"{'1 build is' if missing == 1 else f'{missing:,} builds are'} not in this capsule.")
     if absent:
         count = "1 build is" if absent == 1 else f"{absent:,} builds are"
         words.append(f"{count} not in the store: offline, only what was looked at before is there.")

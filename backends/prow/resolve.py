@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -105,7 +104,7 @@ def _resolve_job(bucket: BucketReader, job: str, build: str, cancel: CancelToken
     if job.startswith(("pull-", "rehearse-")):
         folders = [folders[1], folders[2], folders[0]]
     # The first page of a job with 40,000 builds is 1,000 of its oldest: the last month first.
-    recent = first_id_at((time.time() - 30 * 86400) * 1000)
+    recent = first_id_at((bucket.now() - 30 * 86400) * 1000)
     for folder in folders:
         if build:
             if (locator := _find_in_folder(bucket, folder, build, cancel)) is not None:

@@ -13,7 +13,7 @@ from backends.cancel import CancelToken
 from backends.config import Settings
 from backends.errors import AppError, UsageError
 from backends.frames.schema import Column, Kind, Schema
-from backends.http import Http, Mode
+from backends.http import Http
 from backends.http.errors import HttpError, sanitize
 from backends.http.hawk_posts import asks_for_hawk
 from backends.resources import LIST, ROWS, Action, Progress
@@ -39,7 +39,7 @@ def configured_publisher(name: str, settings: Settings, http: Http, ask: Ask | N
 
     Raises `UsageError`s, and `AppError`s where an optional dependency is missing.
     """
-    if http.mode is Mode.OFFLINE:
+    if http.mode.is_offline:
         raise UsageError("Cannot publish while offline.", "Leave offline mode; what is queued stays queued.")
     if name == "pulse":
         broker = parse_broker(settings.pulse_url)

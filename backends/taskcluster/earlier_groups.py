@@ -10,7 +10,6 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.http.errors import HttpError, NotFoundError
-from backends.http.policies import Mode
 from backends.taskcluster.client import RESOLVED, Client
 from backends.taskcluster.group_cache import GroupCache, load_tasks
 from backends.taskcluster.locators import TaskGroup, is_slugid
@@ -28,7 +27,7 @@ def earlier_groups(client: Client, group_id: str, cancel: CancelToken) -> Iterat
     gecko.v2.PROJECT.pushlog-id.N.decision (taskcluster/config.yml of mozilla-central); a group without that route has
     none. What cannot be had is left out. Raises `OperationCancelledError`.
     """
-    if client.http.mode is Mode.OFFLINE:
+    if client.http.mode.is_offline:
         return
     try:
         definition, _ = client.fetch_definition(group_id, cancel)

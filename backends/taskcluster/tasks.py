@@ -75,7 +75,7 @@ class TaskList(ClientListing):
         """
         unresolved = frame.filter(~pl.col("state").is_in(list(RESOLVED)))["task_id"].to_list()
         ids = [one for one in unresolved if one not in self._lost]
-        if not ids or self.client.http.mode is Mode.OFFLINE:
+        if not ids or self.client.http.mode.is_offline:
             return None
         statuses = self.client.fetch_statuses(ids, cancel)
         self._lost |= set(ids) - statuses.keys()
@@ -218,7 +218,7 @@ class GroupTaskList(TaskList):
         cannot. What has not changed is not sent again, since the pages are revalidated by their ETags.
         """
         page = super().updates(frame, cancel)
-        if self.task_ids or self._closed or self.client.http.mode is Mode.OFFLINE:
+        if self.task_ids or self._closed or self.client.http.mode.is_offline:
             return page
         pause = LOOK if page is None or frame.height <= 3 * PAGE else LOOK_AT_MANY
         self.resting_seconds = LOOK if page is None else 0

@@ -224,7 +224,7 @@ class PushJobList(_Jobs):
     def updates(self, frame: pl.DataFrame, cancel: CancelToken) -> Page | None:
         """The jobs that are new or have changed; None once all have ended."""
         http = self.context.http
-        if (not frame.is_empty() and not frame["state"].is_in(list(UNFINISHED)).any()) or http.mode is Mode.OFFLINE:
+        if (not frame.is_empty() and not frame["state"].is_in(list(UNFINISHED)).any()) or http.mode.is_offline:
             return None
         refreshing = http.with_mode(Mode.REFRESH) if http.mode is Mode.NORMAL else http
         page = self._page(TreeherderClient(refreshing, self.context.base), cancel)

@@ -155,7 +155,6 @@ def _fetch(
     session: Session, engine: ArchiveEngine, request: ArchiveRequest, region: str, cancel: CancelToken,
     on_progress: ProgressCallback,
 ) -> FetchResult:  # fmt: skip
-    from backends.http.policies import Mode
 
     if session.settings.archiver_url:
         from backends.archives.client import ArchiverClient
@@ -163,7 +162,7 @@ def _fetch(
         return ArchiverClient(session.settings.archiver_url, engine).get(request, cancel, on_progress, region)
     if region and engine.mirror is None:
         say("note: --region has no effect without buckets (--buckets) or an Archiver server (--server).")
-    if session.http.mode is not Mode.OFFLINE:
+    if not session.http.mode.is_offline:
         _check_buckets(engine)
     return engine.get(request, cancel, on_progress, region)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +16,7 @@ from backends.cancel import CancelToken
 from backends.errors import UsageError
 from backends.http.errors import sanitize
 from backends.interrupts import cancel_on_sigint
-from tui.commands.options import NOTES
+from tui.commands.options import CAPSULE, NOTES
 from tui.commands.output import Progress, done_with_failures, say, say_wait
 
 if TYPE_CHECKING:
@@ -29,9 +30,8 @@ if TYPE_CHECKING:
 @contextmanager
 def open_session(root_url: str | None, mode: str | None, **overrides: Any) -> Iterator[tuple[Session, CancelToken]]:
     from backends.http.errors import AccessDeniedError
-    from backends.session import Session
 
-    session = Session(config.load(overrides={"taskcluster_root_url": root_url, **overrides}), mode=mode or "normal")
+    session = new_session(mode, taskcluster_root_url=root_url, **overrides)
     cancel = CancelToken()
     session.waits.subscribe(say_wait)
     context = click.get_current_context(silent=True)
@@ -51,6 +51,19 @@ def open_session(root_url: str | None, mode: str | None, **overrides: Any) -> It
             for other in session.notes:
                 say(f"note: {sanitize(other, 1000)}")
             session.close()
+
+
+def new_session(mode: str | None, **overrides: Any) -> Session:
+    """Over servers, or over the file of --capsule. Raises `CapsuleError`."""
+    from backends.session import Session, open_capsule_session
+
+    context = click.get_current_context(silent=True)
+    capsule = context.find_root().meta.get(CAPSULE) if context is not None else None
+    if capsule is None:
+        return Session(config.load(overrides=overrides), mode=mode or "normal")
+    if mode is not None:
+        raise UsageError(f"--{mode} and --capsule exclude each other.", "A capsule asks no server.")
+    return open_capsule_session(Path(capsule), **overrides)
 
 
 def open_and_read(

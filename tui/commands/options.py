@@ -10,8 +10,25 @@ NOTES = "ciexplore.notes"  # key in the context of a command line: what was said
 FAILURES = "ciexplore.failures"  # key in the context of a command line whose command could not get all it was asked for
 
 
+CAPSULE = "ciexplore.capsule"  # key in the context: the capsule that answers instead of servers
+
+
 def connection_options(command: Any) -> Any:
-    """--no-cache, --refresh and --offline: what every command that asks a server has."""
+    """--no-cache, --refresh, --offline and --capsule: what every command that asks a server has."""
+    option = click.option(
+        "--capsule", metavar="FILE", expose_value=False, callback=_keep_capsule,
+        help="Read from this capsule instead of servers (see `ciexplore capsule`).",
+    )  # fmt: skip
+    return cache_options(option(command))
+
+
+def _keep_capsule(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.find_root().meta[CAPSULE] = value
+
+
+def cache_options(command: Any) -> Any:
+    """--no-cache, --refresh and --offline."""
     for option in (
         click.option("--no-cache", "mode", flag_value="no-cache", help="Bypass the cache."),
         click.option("--refresh", "mode", flag_value="refresh", help="Refetch, ignoring the cache."),

@@ -370,10 +370,9 @@ def log(
 
 def _last_lines(run: ProwRun, log: LogAddress, count: int) -> list[bytes] | None:
     """The last lines without the others, where the storage can give them and they are not cached already."""
-    from backends.http import Mode
 
     found = log.locator
-    if log.live or run.session.http.mode is Mode.OFFLINE or not isinstance(found, ProwPath):
+    if log.live or run.session.http.mode.is_offline or not isinstance(found, ProwPath):
         return None
     return run.bucket(found).last_lines(found.path, count, run.cancel)
 

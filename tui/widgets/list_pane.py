@@ -132,7 +132,8 @@ class ListPane(PlainVertical):
     def entries(self) -> list[StartEntry]:
         """What was opened before in any pane, then lists to begin with, this system's first."""
         examples = [StartEntry("To begin with", title, text, note) for title, text, note in self._session.examples]
-        for system in sorted(systems().values(), key=lambda one: one is not self._system):
+        beginnings = systems().values() if self._session.capsule is None else ()  # a capsule has its own lists only
+        for system in sorted(beginnings, key=lambda one: one is not self._system):
             examples += [
                 StartEntry(system.summary, title, text) for title, text in system.roots
             ]  # fmt: skip

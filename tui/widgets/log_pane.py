@@ -71,6 +71,7 @@ class LogPane(ReaderPane):
     @classmethod
     def at_address(cls, session: Session, address: LogAddress) -> LogPane:
         """The pane of a log that a list gave."""
+        session.opened_logs[address.url] = address
         pane = cls(
             sources.from_log(session.http, address, session.open_downloader),
             address.title,

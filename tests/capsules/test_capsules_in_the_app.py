@@ -1,0 +1,129 @@
+"""A capsule in the app: the same rows, statistics, log lines and matches as from the servers, and saving one there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from backends.capsules.reader import open_capsule
+from backends.session import open_capsule_session
+from tests.capsules.conftest import TASKS, SavedDemo
+from tests.driving import filter_rows, loaded, running, screen_text, shown_view, until, view
+from tui.app import Explorer
+from tui.widgets.capsule_dialog import CapsuleDialog
+from tui.widgets.log_pane import LogPane
+from tui.widgets.palette import PaletteDialog
+
+
+@asynccontextmanager
+async def showing(
+    path: Path, locator: str | None, size: tuple[int, int] = (120, 40)
+) -> AsyncIterator[tuple[Explorer, Pilot[None]]]:
+    """The app on a capsule."""
+    session = open_capsule_session(path)
+    app = Explorer(session, locator)
+    try:
+        async with app.run_test(size=size, notifications=True) as pilot:
+            if locator is not None:
+                await until(pilot, lambda: view(app) is not None and loaded(app))
+            yield app, pilot
+            app.leave()
+    finally:
+        session.close()
+
+
+async def test_rows_filter_statistics_and_log_search(no_network: None, saved_demo: SavedDemo) -> None:
+    async with showing(saved_demo.group, saved_demo.names["taskcluster.finished-group"]) as (app, pilot):
+        assert shown_view(app).table.total_count == TASKS
+        assert "capsule" in screen_text(app).splitlines()[0]
+        await pilot.press("h")
+        await until(pilot, lambda: "completed" in screen_text(app))
+        await filter_rows(app, pilot, "state:failed")
+        failed = shown_view(app).table.row_count
+        assert 0 < failed < TASKS
+        await pilot.press("l")
+        await until(pilot, lambda: isinstance(view(app), LogPane))
+        pane = view(app)
+        assert isinstance(pane, LogPane)
+        await until(pilot, lambda: pane._reading is not None and pane._reading.spool.complete)
+        assert pane._reading is not None
+        assert pane._reading.spool.problem is None
+        assert pane._reading.spool.line_count > 10
+        await pilot.press("slash", *"error", "enter")
+        await until(pilot, lambda: pane._reading is not None and pane._reading._search is not None)
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: not isinstance(view(app), LogPane))
+
+
+async def test_enter_leads_to_the_artifacts_of_a_task_and_what_is_missing_is_said(
+    no_network: None, saved_demo: SavedDemo
+) -> None:
+    async with showing(saved_demo.group, saved_demo.names["taskcluster.finished-group"]) as (app, pilot):
+        await filter_rows(app, pilot, "state:completed")
+        await pilot.press("enter")
+        await until(pilot, lambda: loaded(app) and shown_view(app).resource.noun[0] == "artifact")
+        assert shown_view(app).table.total_count > 0
+        app.open_locator(app.session.parse(saved_demo.names["taskcluster.running-group"]))
+        await until(pilot, lambda: "not in this capsule" in screen_text(app))
+        await pilot.press("O")
+        await until(pilot, lambda: "no server is asked" in screen_text(app))
+        assert app.session.mode == "capsule"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)])
+async def test_the_start_screen_offers_the_lists_of_the_capsule(
+    no_network: None, saved_demo: SavedDemo, size: tuple[int, int]
+) -> None:
+    async with showing(saved_demo.others, None, size) as (app, pilot):
+        await until(pilot, lambda: "To begin with" in screen_text(app))
+        assert "OpenShift: jobs" not in screen_text(app)
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: view(app) is not None and loaded(app))
+        assert shown_view(app).table.total_count > 0
+
+
+async def test_what_was_looked_at_is_saved(demo: dict[str, str], tmp_path: Path) -> None:
+    target = tmp_path / "seen.capsule"
+    async with running(demo["taskcluster.task"], size=(80, 24)) as (app, pilot):
+        await filter_rows(app, pilot, "live_backing")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(view(app), LogPane))
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(view(app), LogPane))
+        await pilot.press("ctrl+p")
+        assert isinstance(app.screen, PaletteDialog)
+        await pilot.press(*"Save what I", "enter")
+        await until(pilot, lambda: isinstance(app.screen, CapsuleDialog))
+        assert "1 list and 1 log" in screen_text(app)
+        app.screen.query_one("#capsule-path", Input).value = str(target)
+        await pilot.press("enter")
+        await until(pilot, target.exists)
+        await until(pilot, lambda: "Saved" in screen_text(app))
+        assert [path.name for path in tmp_path.iterdir()] == ["seen.capsule"]
+    with open_capsule(target) as capsule:
+        assert capsule.verify() == []
+        assert [one.locator for one in capsule.manifest.lists] == [app.session.opened.popitem()[0]]
+        assert [one.url for one in capsule.manifest.entries if one.kind == "log" and "live_backing" in one.url]
+
+
+async def test_saving_over_a_file_is_refused_and_said(demo: dict[str, str], tmp_path: Path) -> None:
+    target = tmp_path / "mine"
+    target.write_text("mine")
+    async with running(demo["taskcluster.task"], size=(80, 24)) as (app, pilot):
+        app._save_capsule()
+        await until(pilot, lambda: isinstance(app.screen, CapsuleDialog))
+        app.screen.query_one("#capsule-path", Input).value = str(target)
+        await pilot.press("enter")
+        await until(pilot, lambda: "Not saved" in screen_text(app))
+    assert target.read_text() == "mine"
+
+
+async def test_a_capsule_is_not_saved_again(no_network: None, saved_demo: SavedDemo) -> None:
+    async with showing(saved_demo.group, saved_demo.names["taskcluster.finished-group"]) as (app, pilot):
+        app._save_capsule()
+        await until(pilot, lambda: "This is a capsule already" in screen_text(app))
