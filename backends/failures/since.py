@@ -1,0 +1,212 @@
+"""Since when something fails, as a list: the pushes or builds that may have begun it, or how often it fails over time.
+
+The rows of a test that always passed and now always fails are what came after the last pass, up to the first failure.
+Where passes and failures mix there is no such range, and none is named: the rows are its failure rate over time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import polars as pl
+
+from backends.cancel import CancelToken
+from backends.errors import UsageError
+from backends.failures.boundary import Boundary, Finding, Told, find_boundary
+from backends.failures.build_history import build_history
+from backends.failures.find_subjects import find_subjects, noun_for, source_locator
+from backends.failures.lists import FAILURES, MAX_SAMPLES, FailureContext, FailureReader, cause_text, with_clusters
+from backends.failures.locators import FailuresOf, SinceOf
+from backends.failures.run_history import SINCE, History, Suspect, Target, rate_rows, suspect_rows
+from backends.failures.subjects import Subject
+from backends.failures.task_history import task_history
+from backends.frames.charts import Chart
+from backends.http.counting import CountingHttp
+from backends.http.response import Freshness
+from backends.listings import Listing
+from backends.locators import Locator
+from backends.pool import map_pairs
+from backends.prow.locators import ProwPath
+from backends.resources import LIST, Entry, Link, Page, Row
+from backends.systems import parse_locator
+from backends.taskcluster.locators import Task
+
+RATED = 80  # places, the newest, that a failure rate is counted over
+
+
+class SinceList(Listing):
+    """Columns are those of `SINCE`. Enter lists the jobs of a push, or the files of a build."""
+
+    schema = SINCE
+    noun = ("push or build", "pushes or builds")
+    empty_text = "Nothing fails here."
+    chart = Chart(x="time", y="rate", by="state")
+    locator: SinceOf
+
+    def __init__(self, locator: SinceOf, context: FailureContext) -> None:
+        super().__init__(locator)
+        self.context = context
+        self._what = locator.test or (f"cluster {locator.cluster[:8]}" if locator.cluster else locator.of)
+        self._words = ""  # what was found; known with the rows
+
+    @property
+    def title(self) -> str:
+        return self._words or f"since when {self._what} fails"
+
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
+        http = CountingHttp(self.context.http)
+        start = self._find_start(FailureContext(http, self.context.settings), cancel)
+        if start is None:
+            yield Page(SINCE.empty(), Freshness(), 0)
+            return
+        subject, target = start
+        if not self.locator.test and not self.locator.cluster:
+            self._what = subject.job or subject.id
+        history = self._history(subject, target, http, cancel)
+        boundary = self._search(history, cancel)
+        frame, words, note = self._tell(history, boundary, cancel)
+        self._words = f"{words}: {self._what}"
+        looks = sum(place.known is None for number, place in enumerate(history.places) if number in boundary.told)
+        seen = f"{noun_for(len(history.places), history.noun)} of {history.job} known, {looks:,} looked at"
+        notes = [note, *history.notes, f"{seen}, {noun_for(http.requests, ('request', 'requests'))}."]
+        yield Page(frame, Freshness(), len(frame), replace=True, note=" ".join(filter(None, notes)))
+
+    # ---- what is followed back
+
+    def _find_start(self, context: FailureContext, cancel: CancelToken) -> tuple[Subject, Target] | None:
+        """The run that failed, and what to look for in earlier ones; None where nothing failed."""
+        at = self.locator
+        if not at.test and not at.cluster:
+            found = find_subjects(at.of, context.http, context.settings, cancel)
+            jobs = {subject.job for subject in found.subjects}
+            if len(jobs) > 1:
+                raise UsageError(
+                    f"{len(jobs):,} jobs failed there.", "Name one of them, or a test or cluster of their failures."
+                )
+            return (found.subjects[0], Target()) if found.subjects else None
+        reader = FailureReader(at.of, context)
+        frames = [FAILURES.empty(), *(frame for frame, _ in reader.frames(cancel))]
+        rows = with_clusters(pl.concat(frames)).with_columns(text=cause_text())
+        same = pl.lit(True)
+        if at.test:
+            same &= pl.col("test") == at.test
+        if at.cluster:
+            same &= pl.col("cluster") == at.cluster
+        rows = rows.filter(same)
+        if rows.is_empty():
+            what = "this test" if at.test else "a failure of this cluster"
+            raise UsageError(f"There is no failure of {what} there.", "List the failures and take one from there.")
+        jobs = rows.group_by("job").len().sort("len", "job", descending=[True, False])
+        rows = rows.filter(pl.col("job").eq_missing(jobs["job"][0])).sort("time", descending=True, nulls_last=True)
+        subject = reader.subjects[str(rows["key"][0]).rpartition("#")[0]]
+        texts = () if at.test else tuple(rows["text"].unique(maintain_order=True).head(MAX_SAMPLES).to_list())
+        if at.cluster and not at.test:
+            self._what = f"cluster {at.cluster[:8]} ({str(rows['text'][0])[:60]})"
+        return subject, Target(at.test, texts)
+
+    def _history(self, subject: Subject, target: Target, http: CountingHttp, cancel: CancelToken) -> History:
+        opens, settings = subject.opens, self.context.settings
+        if isinstance(opens, Task):
+            return task_history(opens, target, http, settings, cancel)
+        if isinstance(opens, ProwPath):
+            return build_history(opens, target, http, settings, cancel)
+        raise UsageError(f"The folder of {subject.id} is not known, so its earlier builds are not either.")
+
+    # ---- the search
+
+    def _search(self, history: History, cancel: CancelToken) -> Boundary:
+        known = {number: place.known for number, place in enumerate(history.places) if place.known is not None}
+        every = self.locator.every
+        if every:
+            known |= _look_at(history, range(len(history.places)), known, cancel)
+
+        def look(number: int) -> Told:
+            cancel.check()
+            return history.places[number].look(cancel)
+
+        return find_boundary(len(history.places), look, known, every=every)
+
+    def _tell(self, history: History, boundary: Boundary, cancel: CancelToken) -> tuple[pl.DataFrame, str, str]:
+        """The rows, the finding for the title, and what the note says of it."""
+        if boundary.finding is Finding.NOT_FAILING:
+            return SINCE.empty(), "not failing", "The newest run did not fail, or tells nothing."
+        if boundary.first_failure is not None and boundary.last_pass is not None:
+            return self._tell_range(history, boundary, boundary.first_failure, boundary.last_pass, cancel)
+        told = dict(boundary.told)
+        if boundary.finding is Finding.INTERMITTENT:
+            told |= _look_at(history, range(min(len(history.places), RATED)), told, cancel)
+            told = {number: one for number, one in told.items() if number < RATED}
+        runs, failures = (sum(getattr(one, name) for one in told.values()) for name in ("runs", "failures"))
+        silent = sum(not one.runs for one in told.values())
+        note = f"{noun_for(silent, history.noun)} told nothing: no run, no logs any more, or not reached." if silent else ""
+        frame = rate_rows(history, told)
+        if boundary.finding is Finding.INTERMITTENT:
+            words = f"intermittent: {failures:,} of {noun_for(runs, ('run', 'runs'))}"
+            return frame, words, f"Passes and failures mix, so no {history.noun[0]} is blamed. {note}".strip()
+        if len(history.places) == 1:
+            return frame, "no earlier runs", "No earlier run is known."
+        words = f"no pass found in {noun_for(runs, ('run', 'runs'))}"
+        return frame, words, f"All that was looked at failed, back to {history.places[max(told)].name}. {note}".strip()
+
+    def _tell_range(
+        self, history: History, boundary: Boundary, first: int, last: int, cancel: CancelToken
+    ) -> tuple[pl.DataFrame, str, str]:
+        suspects = history.suspects(first, last, cancel)
+        passed = history.describe(last, cancel)
+        seen = {history.places[number].name: one for number, one in boundary.told.items()}
+        frame = suspect_rows(suspects, seen, history.places[first].name)
+        failed = next((one for one in suspects if one.key == history.places[first].name), history.describe(first, cancel))
+        unseen = boundary.unseen
+        between = f"{noun_for(unseen, ('run', 'runs'))} between told nothing" if unseen else "no run between"
+        note = f"First failed in {_name(failed)}, last passed in {_name(passed)}, {between}."
+        if sum(one.failures > 0 for one in boundary.told.values()) == 1:
+            note += " It was seen failing once only and may be intermittent."
+        return frame, f"fails since {failed.name}", note
+
+    # ---- rows
+
+    def open(self, row: Row) -> Locator | None:
+        return parse_locator(str(row["opens"]), self.context.settings) if row.get("opens") else None
+
+    def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
+        entries: list[Entry] = []
+        if row is not None and (opens := self.open(row)) is not None:
+            entries.append(Link("Its jobs or files", opens, letter="t"))
+        if row is not None and row.get("url"):
+            entries.append(Link("Its changes in the browser", str(row["url"]), letter="c"))
+        source = source_locator(self.locator.of, self.context.settings)
+        entries.append(Link("What failed", source, letter="w", group=LIST))
+        entries.append(Link("All its failures", FailuresOf(source.text()), letter="Y", group=LIST))
+        if not self.locator.every:
+            at = self.locator
+            every = SinceOf(at.of, at.test, at.cluster, every=True)
+            entries.append(Link("Look at every earlier run", every, letter="e", group=LIST))
+        return entries
+
+    def web_url(self, row: Row | None = None) -> str | None:
+        return str(row["page"]) if row is not None and row.get("page") else None
+
+    def row_title(self, row: Row) -> str:
+        return str(row.get("message") or row["name"])
+
+    def summary(self, frame: pl.DataFrame) -> str:
+        """ "12 of 80 runs failed", of rates; of suspects their number says it."""
+        if frame.is_empty() or frame["opens"].is_not_null().any():
+            return ""
+        return f"{int(frame['failures'].sum()):,} of {int(frame['runs'].sum()):,} runs failed"
+
+
+def _look_at(history: History, numbers: range, known: dict[int, Told], cancel: CancelToken) -> dict[int, Told]:
+    """What the places tell that are not known, looked at in parallel."""
+
+    def look(number: int, own: CancelToken) -> Told:
+        return history.places[number].look(own)
+
+    return dict(map_pairs(look, [number for number in numbers if number not in known], cancel))
+
+
+def _name(suspect: Suspect) -> str:
+    if suspect.time is None:
+        return suspect.name
+    return f"{suspect.name} ({datetime.fromtimestamp(suspect.time / 1000, UTC):%Y-%m-%d %H:%M})"
