@@ -1,8 +1,8 @@
 """Where a history of runs turns from passes to failures, found by few looks.
 
 A history is a sequence of places, the newest first; place 0 has failed. Looking at one costs requests, so it is done
-where that decides most: first ever farther back (1, 2, 4, 16, 256, ...) until something passed, then halfway between the
-last pass and the oldest failure. That takes log2(n) looks and a few. Two places that are next to each other prove
+where that decides most: first ever farther back (1, 2, 4, 16, 256, ...) until something passed, then halfway between
+the last pass and the oldest failure. That takes log2(n) looks and a few. Two places that are next to each other prove
 nothing about a test that fails now and then; so both sides are looked at some more, until what was seen would be
 unlikely (`UNLIKELY`) of a test that fails with one rate all the time, whatever that rate is. As soon as a pass is newer
 than a failure there is no boundary.
@@ -50,14 +50,14 @@ class Finding(StrEnum):
 
     REGRESSION = "regression"
     INTERMITTENT = "intermittent"
-    NO_PASS = "no pass"
+    NO_PASS = "no pass"  # noqa: S105 - a finding
     NOT_FAILING = "not failing"
 
 
 @dataclass(frozen=True)
 class Boundary:
-    """`last_pass`, `first_failure`: places (0 is the newest), None where there is none. `told`: what was seen, by place;
-    `looks`: how many of these were looked at for it."""
+    """`last_pass`, `first_failure`: places (0 is the newest), None where there is none. `told`: what was seen, by
+    place; `looks`: how many of these were looked at for it."""
 
     finding: Finding
     first_failure: int | None
@@ -125,7 +125,7 @@ class _Search:
 
     def find_a_pass(self) -> None:
         for place in _farther_back(self.count):
-            for other in range(place, min(place + 3, self.count)):  # what tells nothing leaves the word to its neighbour
+            for other in range(place, min(place + 3, self.count)):  # where one tells nothing, its neighbour
                 if self.newest_pass() is not None or self.is_given_up:
                     return
                 if self.at(other).runs:
@@ -139,7 +139,9 @@ class _Search:
         wanted = passes_before(failures) - 1
         is_monotone = is_monotone and self.has_witnesses(iter(older), lambda told: told.passed, wanted)
         if every:
-            is_monotone = is_monotone and not any(told.failures for place, told in self.told.items() if place > last_pass)
+            is_monotone = is_monotone and not any(
+                told.failures for place, told in self.told.items() if place > last_pass
+            )
         if not is_monotone:
             return self.end(Finding.INTERMITTENT)
         return self.end(Finding.REGRESSION, failure, last_pass)

@@ -6,7 +6,6 @@ A build that passed counts as a pass of every test.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -20,12 +19,9 @@ from backends.prow.bucket import BucketReader, open_bucket
 from backends.prow.build_listing import BuildListing
 from backends.prow.build_reader import BuildPlace, BuildReader, Part, created_ms, parse_object, sort_key
 from backends.prow.junit import read_reports, state_of_results
-from backends.prow.locators import Place as FolderPlace
 from backends.prow.locators import ProwPath, route
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from backends.config import Settings
     from backends.http import Http
 
@@ -109,7 +105,7 @@ class _BuildHistory(History):
         )  # fmt: skip
 
     def _revisions(self, build: BuildPlace, cancel: CancelToken) -> dict[str, str]:
-        """Repository ("ORG/REPO") -> the commit of its branch, as started.json has it: {"ORG/REPO": "BRANCH:SHA,..."}"""
+        """Repository ("ORG/REPO") -> the commit of its branch, as started.json has it: "BRANCH:SHA,..."."""
         content: object = None
         with suppress(HttpError):
             folder = self.reader.folder_of(build, cancel)

@@ -60,7 +60,7 @@ class SinceOf(
     template="failures:since/{of:locator}?test={test}&cluster={cluster:cluster}&every={every}",
     opens="backends.failures.since:SinceList",
 ):
-    """Since when a task, a build, a test or a cluster of failures fails: the pushes or builds that may have begun it."""
+    """The pushes or builds that may have begun what fails in a task, a build, a test or a cluster of failures."""
 
     of: str = param()
     test: str = param(default="", help="Only this test.")

@@ -97,8 +97,8 @@ class SinceList(Listing):
         if rows.is_empty():
             what = "this test" if at.test else "a failure of this cluster"
             raise UsageError(f"There is no failure of {what} there.", "List the failures and take one from there.")
-        jobs = rows.group_by("job").len().sort("len", "job", descending=[True, False])
-        rows = rows.filter(pl.col("job").eq_missing(jobs["job"][0])).sort("time", descending=True, nulls_last=True)
+        counts = rows.group_by("job").len().sort("len", "job", descending=[True, False])
+        rows = rows.filter(pl.col("job").eq_missing(counts["job"][0])).sort("time", descending=True, nulls_last=True)
         subject = reader.subjects[str(rows["key"][0]).rpartition("#")[0]]
         texts = () if at.test else tuple(rows["text"].unique(maintain_order=True).head(MAX_SAMPLES).to_list())
         if at.cluster and not at.test:
@@ -139,7 +139,11 @@ class SinceList(Listing):
             told = {number: one for number, one in told.items() if number < RATED}
         runs, failures = (sum(getattr(one, name) for one in told.values()) for name in ("runs", "failures"))
         silent = sum(not one.runs for one in told.values())
-        note = f"{noun_for(silent, history.noun)} told nothing: no run, no logs any more, or not reached." if silent else ""
+        note = (
+            f"{noun_for(silent, history.noun)} told nothing: no run, no logs any more, or not reached."
+            if silent
+            else ""
+        )
         frame = rate_rows(history, told)
         if boundary.finding is Finding.INTERMITTENT:
             words = f"intermittent: {failures:,} of {noun_for(runs, ('run', 'runs'))}"
@@ -156,7 +160,7 @@ class SinceList(Listing):
         passed = history.describe(last, cancel)
         seen = {history.places[number].name: one for number, one in boundary.told.items()}
         frame = suspect_rows(suspects, seen, history.places[first].name)
-        failed = next((one for one in suspects if one.key == history.places[first].name), history.describe(first, cancel))
+        failed = next(one for one in suspects if one.key == history.places[first].name)
         unseen = boundary.unseen
         between = f"{noun_for(unseen, ('run', 'runs'))} between told nothing" if unseen else "no run between"
         note = f"First failed in {_name(failed)}, last passed in {_name(passed)}, {between}."

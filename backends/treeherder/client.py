@@ -460,7 +460,8 @@ class TreeherderClient:
         """One push by its id."""
         path = project_path(repository, f"push/{int(push_id)}")
         push = decode_json(self.api.get(path, policy=_unless_empty, cancel=cancel))
-        return lenient(TreeherderPush, push if isinstance(push, dict) else {})
+        found: TreeherderPush = lenient(TreeherderPush, push if isinstance(push, dict) else {})
+        return found
 
     # Jobs
 
