@@ -49,6 +49,7 @@ class SinceList(Listing):
         self.context = context
         self._what = locator.test or (f"cluster {locator.cluster[:8]}" if locator.cluster else locator.of)
         self._words = ""  # what was found; known with the rows
+        self._looked: set[int] = set()  # places
 
     @property
     def title(self) -> str:
@@ -67,9 +68,13 @@ class SinceList(Listing):
         boundary = self._search(history, cancel)
         frame, words, note = self._tell(history, boundary, cancel)
         self._words = f"{words}: {self._what}"
-        looks = sum(place.known is None for number, place in enumerate(history.places) if number in boundary.told)
-        seen = f"{noun_for(len(history.places), history.noun)} of {history.job} known, {looks:,} looked at"
-        notes = [note, *history.notes, f"{seen}, {noun_for(http.requests, ('request', 'requests'))}."]
+        known = sum(place.known is not None for place in history.places)
+        looks = len(self._looked)
+        seen = (
+            f"Of {noun_for(len(history.places), history.noun)} with {history.job} {known:,} were known by their result, "
+            f"{looks:,} looked at, {len(history.places) - known - looks:,} not"
+        )
+        notes = [note, *history.notes, f"{seen}; {noun_for(http.requests, ('request', 'requests'))}."]
         yield Page(frame, Freshness(), len(frame), replace=True, note=" ".join(filter(None, notes)))
 
     # ---- what is followed back
@@ -119,13 +124,26 @@ class SinceList(Listing):
         known = {number: place.known for number, place in enumerate(history.places) if place.known is not None}
         every = self.locator.every
         if every:
-            known |= _look_at(history, range(len(history.places)), known, cancel)
+            known |= self._look_at(history, range(len(history.places)), known, cancel)
 
         def look(number: int) -> Told:
             cancel.check()
+            self._looked.add(number)
             return history.places[number].look(cancel)
 
         return find_boundary(len(history.places), look, known, every=every)
+
+    def _look_at(
+        self, history: History, numbers: range, known: dict[int, Told], cancel: CancelToken
+    ) -> dict[int, Told]:
+        """What the places tell that are not known, looked at in parallel."""
+
+        def look(number: int, own: CancelToken) -> Told:
+            return history.places[number].look(own)
+
+        missing = [number for number in numbers if number not in known]
+        self._looked.update(missing)
+        return dict(map_pairs(look, missing, cancel))
 
     def _tell(self, history: History, boundary: Boundary, cancel: CancelToken) -> tuple[pl.DataFrame, str, str]:
         """The rows, the finding for the title, and what the note says of it."""
@@ -135,15 +153,11 @@ class SinceList(Listing):
             return self._tell_range(history, boundary, boundary.first_failure, boundary.last_pass, cancel)
         told = dict(boundary.told)
         if boundary.finding is Finding.INTERMITTENT:
-            told |= _look_at(history, range(min(len(history.places), RATED)), told, cancel)
+            told |= self._look_at(history, range(min(len(history.places), RATED)), told, cancel)
             told = {number: one for number, one in told.items() if number < RATED}
         runs, failures = (sum(getattr(one, name) for one in told.values()) for name in ("runs", "failures"))
         silent = sum(not one.runs for one in told.values())
-        note = (
-            f"{noun_for(silent, history.noun)} told nothing: no run, no logs any more, or not reached."
-            if silent
-            else ""
-        )
+        note = f"{noun_for(silent, history.noun)} told nothing (no run, expired, or unreadable)." if silent else ""
         frame = rate_rows(history, told)
         if boundary.finding is Finding.INTERMITTENT:
             words = f"intermittent: {failures:,} of {noun_for(runs, ('run', 'runs'))}"
@@ -151,7 +165,11 @@ class SinceList(Listing):
         if len(history.places) == 1:
             return frame, "no earlier runs", "No earlier run is known."
         words = f"no pass found in {noun_for(runs, ('run', 'runs'))}"
-        return frame, words, f"All that was looked at failed, back to {history.places[max(told)].name}. {note}".strip()
+        return (
+            frame,
+            words,
+            f"All that was looked at failed, back to {_name(history.describe(max(told), cancel))}. {note}".strip(),
+        )
 
     def _tell_range(
         self, history: History, boundary: Boundary, first: int, last: int, cancel: CancelToken
@@ -161,11 +179,15 @@ class SinceList(Listing):
         seen = {history.places[number].name: one for number, one in boundary.told.items()}
         frame = suspect_rows(suspects, seen, history.places[first].name)
         failed = next(one for one in suspects if one.key == history.places[first].name)
-        unseen = boundary.unseen
-        between = f"{noun_for(unseen, ('run', 'runs'))} between told nothing" if unseen else "no run between"
-        note = f"First failed in {_name(failed)}, last passed in {_name(passed)}, {between}."
+        unseen, idle = boundary.unseen, len(suspects) - 1 - boundary.unseen
+        between = [
+            f"{noun_for(count, history.noun)} between {words}"
+            for count, words in ((unseen, "told nothing"), (idle, "did not run it"))
+            if count
+        ]
+        note = f"{', '.join([f'First failed in {_name(failed)}, last passed in {_name(passed)}', *between])}."
         if sum(one.failures > 0 for one in boundary.told.values()) == 1:
-            note += " It was seen failing once only and may be intermittent."
+            return frame, f"failed once, in {failed.name}", f"{note} It may be intermittent."
         return frame, f"fails since {failed.name}", note
 
     # ---- rows
@@ -199,15 +221,6 @@ class SinceList(Listing):
         if frame.is_empty() or frame["opens"].is_not_null().any():
             return ""
         return f"{int(frame['failures'].sum()):,} of {int(frame['runs'].sum()):,} runs failed"
-
-
-def _look_at(history: History, numbers: range, known: dict[int, Told], cancel: CancelToken) -> dict[int, Told]:
-    """What the places tell that are not known, looked at in parallel."""
-
-    def look(number: int, own: CancelToken) -> Told:
-        return history.places[number].look(own)
-
-    return dict(map_pairs(look, [number for number in numbers if number not in known], cancel))
 
 
 def _name(suspect: Suspect) -> str:
