@@ -71,7 +71,7 @@ class SinceList(Listing):
         known = sum(place.known is not None for place in history.places)
         looks = len(self._looked)
         seen = (
-            f"Of {noun_for(len(history.places), history.noun)} with {history.job} {known:,} were known by their result, "
+            f"{noun_for(len(history.places), history.noun)} of {history.job}: {known:,} known by their result, "
             f"{looks:,} looked at, {len(history.places) - known - looks:,} not"
         )
         notes = [note, *history.notes, f"{seen}; {noun_for(http.requests, ('request', 'requests'))}."]
@@ -148,7 +148,7 @@ class SinceList(Listing):
     def _tell(self, history: History, boundary: Boundary, cancel: CancelToken) -> tuple[pl.DataFrame, str, str]:
         """The rows, the finding for the title, and what the note says of it."""
         if boundary.finding is Finding.NOT_FAILING:
-            return SINCE.empty(), "not failing", "The newest run did not fail, or tells nothing."
+            return SINCE.empty(), "not failing", "The run did not fail, or tells nothing."
         if boundary.first_failure is not None and boundary.last_pass is not None:
             return self._tell_range(history, boundary, boundary.first_failure, boundary.last_pass, cancel)
         told = dict(boundary.told)
