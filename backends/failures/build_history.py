@@ -25,12 +25,26 @@ if TYPE_CHECKING:
     from backends.config import Settings
     from backends.http import Http
 
+MOST_UNENDED = 20  # the newest builds of a job that may still run, or have been aborted
 _STATES = {"failed": FAILED, "passed": PASSED, "flaky": FLAKED}
 
 
 def build_history(build: ProwPath, target: Target, http: Http, settings: Settings, cancel: CancelToken) -> History:
     """`build`: a build's folder, or something in it. Raises `AppError`s: of the list of builds."""
     return _BuildHistory(build, target, open_bucket(build, http, settings), cancel)
+
+
+def newest_ended_build(job: ProwPath, http: Http, settings: Settings, cancel: CancelToken) -> ProwPath | None:
+    """The folder of the newest build of a job that passed or failed, of the newest `MOST_UNENDED`; None without one.
+    Raises `AppError`s of the list of builds."""
+    bucket = open_bucket(job, http, settings)
+    reader = BuildReader(bucket)
+    for batch in BuildListing(bucket, job.path, MOST_UNENDED).batches(cancel):
+        for place in batch.places:
+            row = reader.read_row(place, cancel, Part.ENDS)
+            if row.state in ("success", "failure") and row.folder:
+                return bucket.locator(row.folder)
+    return None
 
 
 class _BuildHistory(History):
@@ -131,7 +145,7 @@ def compare_url(old: dict[str, str], new: dict[str, str]) -> str:
 
 
 def _is_name(text: str) -> bool:
-    return bool(text) and text.isascii() and all(one.isalnum() or one in "-_." for one in text)
+    return text not in ("", ".", "..") and text.isascii() and all(one.isalnum() or one in "-_." for one in text)
 
 
 def _is_hash(text: str) -> bool:

@@ -14,7 +14,7 @@ import polars as pl
 from backends.cancel import CancelToken
 from backends.errors import UsageError
 from backends.failures.boundary import Boundary, Finding, Told, find_boundary
-from backends.failures.build_history import build_history
+from backends.failures.build_history import build_history, newest_ended_build
 from backends.failures.find_subjects import find_subjects, noun_for, source_locator
 from backends.failures.lists import FAILURES, MAX_SAMPLES, FailureContext, FailureReader, cause_text, with_clusters
 from backends.failures.locators import FailuresOf, SinceOf
@@ -83,7 +83,13 @@ class SinceList(Listing):
         """The run that failed, and what to look for in earlier ones; None where nothing failed."""
         at = self.locator
         if not at.test and not at.cluster:
-            found = find_subjects(at.of, context.http, context.settings, cancel)
+            of, source = at.of, source_locator(at.of, context.settings)
+            if isinstance(source, ProwPath) and source.route.place.is_job and not source.route.base:
+                build = newest_ended_build(source, context.http, context.settings, cancel)
+                if build is None:
+                    return None
+                of = build.text()
+            found = find_subjects(of, context.http, context.settings, cancel)
             jobs = {subject.job for subject in found.subjects}
             if len(jobs) > 1:
                 raise UsageError(
@@ -100,7 +106,7 @@ class SinceList(Listing):
             same &= pl.col("cluster") == at.cluster
         rows = rows.filter(same)
         if rows.is_empty():
-            what = "this test" if at.test else "a failure of this cluster"
+            what = "this test" if at.test else "this cluster"
             raise UsageError(f"There is no failure of {what} there.", "List the failures and take one from there.")
         counts = rows.group_by("job").len().sort("len", "job", descending=[True, False])
         rows = rows.filter(pl.col("job").eq_missing(counts["job"][0])).sort("time", descending=True, nulls_last=True)
