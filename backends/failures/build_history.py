@@ -6,6 +6,7 @@ A build that passed counts as a pass of every test.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -102,20 +103,20 @@ class _BuildHistory(History):
         found = []
         for place in range(first_failure, last_pass):
             new, old = revisions[place - first_failure], revisions[place - first_failure + 1]
-            found.append(self._suspect(place, compare_url(old, new), cancel))
+            found.append(self._suspect(place, describe_changes(old, new), cancel))
         return found
 
     def describe(self, place: int, cancel: CancelToken) -> Suspect:
-        return self._suspect(place, "", cancel)
+        return self._suspect(place, ("", ""), cancel)
 
-    def _suspect(self, place: int, url: str, cancel: CancelToken) -> Suspect:
+    def _suspect(self, place: int, changes: tuple[str, str], cancel: CancelToken) -> Suspect:
         build = self.builds[place]
         row = self.reader.read_row(build, cancel, Part.ENDS | Part.JOB)
         revision = row.commit or ""
         opens = self.bucket.locator(row.folder or build.folder)
         return Suspect(
-            build.build, build.build, row.started, row.author or "", row.title or "", None, revision, url,
-            opens.text(), self.bucket.web_page(opens.path) or "",
+            build.build, build.build, row.started, row.author or "", row.title or changes[0], None, revision,
+            changes[1], opens.text(), self.bucket.web_page(opens.path) or "",
         )  # fmt: skip
 
     def _revisions(self, build: BuildPlace, cancel: CancelToken) -> dict[str, str]:
@@ -133,15 +134,18 @@ class _BuildHistory(History):
         }
 
 
-def compare_url(old: dict[str, str], new: dict[str, str]) -> str:
-    """GitHub's page of what changed between two builds in the first repository of both; "" where none is known."""
+def describe_changes(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[str, str]:
+    """What changed between two builds in the first repository of both, and GitHub's page of that; "" where none is
+    known."""
     for name, revision in new.items():
         before = old.get(name, "")
         parts = name.split("/")
         if len(parts) == 2 and all(_is_name(part) for part in parts) and _is_hash(before) and _is_hash(revision):
-            path = f"commit/{revision}" if before == revision else f"compare/{before}...{revision}"
-            return f"https://github.com/{name}/{path}"
-    return ""
+            if before == revision:
+                return f"{name}: no change", f"https://github.com/{name}/commit/{revision}"
+            words = f"{name}: {before[:9]}..{revision[:9]}"
+            return words, f"https://github.com/{name}/compare/{before}...{revision}"
+    return "", ""
 
 
 def _is_name(text: str) -> bool:

@@ -21,7 +21,6 @@ from backends.failures.locators import FailuresOf, SinceOf
 from backends.failures.run_history import SINCE, History, Suspect, Target, rate_rows, suspect_rows
 from backends.failures.subjects import Subject
 from backends.failures.task_history import task_history
-from backends.frames.charts import Chart
 from backends.http.counting import CountingHttp
 from backends.http.response import Freshness
 from backends.listings import Listing
@@ -41,7 +40,6 @@ class SinceList(Listing):
     schema = SINCE
     noun = ("push or build", "pushes or builds")
     empty_text = "Nothing fails here."
-    chart = Chart(x="time", y="rate", by="state")
     locator: SinceOf
 
     def __init__(self, locator: SinceOf, context: FailureContext) -> None:
@@ -49,6 +47,7 @@ class SinceList(Listing):
         self.context = context
         self._what = locator.test or (f"cluster {locator.cluster[:8]}" if locator.cluster else locator.of)
         self._words = ""  # what was found; known with the rows
+        self._summary = ""
         self._looked: set[int] = set()  # places
 
     @property
@@ -57,6 +56,7 @@ class SinceList(Listing):
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         http = CountingHttp(self.context.http)
+        self._summary, self._looked = "", set()
         start = self._find_start(FailureContext(http, self.context.settings), cancel)
         if start is None:
             yield Page(SINCE.empty(), Freshness(), 0)
@@ -74,7 +74,9 @@ class SinceList(Listing):
             f"{noun_for(len(history.places), history.noun)} of {history.job}: {known:,} known by their result, "
             f"{looks:,} looked at, {len(history.places) - known - looks:,} not"
         )
-        notes = [note, *history.notes, f"{seen}; {noun_for(http.requests, ('request', 'requests'))}."]
+        requests = noun_for(http.requests, ("request", "requests"))
+        notes = [note, *history.notes, f"{seen}; {requests}."]
+        self._summary = " · ".join(filter(None, (self._summary, f"{looks:,} looked at", requests)))
         yield Page(frame, Freshness(), len(frame), replace=True, note=" ".join(filter(None, notes)))
 
     # ---- what is followed back
@@ -154,7 +156,10 @@ class SinceList(Listing):
     def _tell(self, history: History, boundary: Boundary, cancel: CancelToken) -> tuple[pl.DataFrame, str, str]:
         """The rows, the finding for the title, and what the note says of it."""
         if boundary.finding is Finding.NOT_FAILING:
-            return SINCE.empty(), "not failing", "The run did not fail, or tells nothing."
+            told_first = boundary.told.get(0)
+            if told_first is None or not told_first.runs:
+                return SINCE.empty(), "no result", "The run has none: it was cancelled, lost, or is not over."
+            return SINCE.empty(), "not failing", "The run did not fail."
         if boundary.first_failure is not None and boundary.last_pass is not None:
             return self._tell_range(history, boundary, boundary.first_failure, boundary.last_pass, cancel)
         told = dict(boundary.told)
@@ -184,6 +189,7 @@ class SinceList(Listing):
         passed = history.describe(last, cancel)
         seen = {history.places[number].name: one for number, one in boundary.told.items()}
         frame = suspect_rows(suspects, seen, history.places[first].name)
+        self._summary = f"last passed in {passed.name}"
         failed = next(one for one in suspects if one.key == history.places[first].name)
         unseen, idle = boundary.unseen, len(suspects) - 1 - boundary.unseen
         between = [
@@ -191,7 +197,7 @@ class SinceList(Listing):
             for count, words in ((unseen, "told nothing"), (idle, "did not run it"))
             if count
         ]
-        note = f"{', '.join([f'First failed in {_name(failed)}, last passed in {_name(passed)}', *between])}."
+        note = f"{', '.join([f'Last passed in {_name(passed)}, first failed in {_name(failed)}', *between])}."
         if sum(one.failures > 0 for one in boundary.told.values()) == 1:
             return frame, f"failed once, in {failed.name}", f"{note} It may be intermittent."
         return frame, f"fails since {failed.name}", note
@@ -223,10 +229,8 @@ class SinceList(Listing):
         return str(row.get("message") or row["name"])
 
     def summary(self, frame: pl.DataFrame) -> str:
-        """ "12 of 80 runs failed", of rates; of suspects their number says it."""
-        if frame.is_empty() or frame["opens"].is_not_null().any():
-            return ""
-        return f"{int(frame['failures'].sum()):,} of {int(frame['runs'].sum()):,} runs failed"
+        """ "last passed in bb528af5211d · 4 looked at · 18 requests"."""
+        return self._summary
 
 
 def _name(suspect: Suspect) -> str:

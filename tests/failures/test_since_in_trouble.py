@@ -10,7 +10,7 @@ import pytest
 from backends import config
 from backends.cancel import CancelToken
 from backends.failures.boundary import FAILED, PASSED, SILENT
-from backends.failures.build_history import compare_url
+from backends.failures.build_history import describe_changes
 from backends.failures.locators import SinceOf
 from backends.failures.records import ERROR_LINE, Failure
 from backends.failures.run_history import FLAKED, Target
@@ -208,11 +208,13 @@ def test_what_a_failed_run_tells() -> None:
 
 def test_links_to_changes_are_made_of_plain_names_and_hashes_only() -> None:
     old, new = {"org/repo": "1" * 40}, {"org/repo": "2" * 40}
-    assert compare_url(old, new) == f"https://github.com/org/repo/compare/{'1' * 40}...{'2' * 40}"
-    assert compare_url(old, old) == f"https://github.com/org/repo/commit/{'1' * 40}"
+    words, url = describe_changes(old, new)
+    assert url == f"https://github.com/org/repo/compare/{'1' * 40}...{'2' * 40}"
+    assert words == "org/repo: 111111111..222222222"
+    assert describe_changes(old, old) == ("org/repo: no change", f"https://github.com/org/repo/commit/{'1' * 40}")
     for name in ("org", "org/../x", "org/..", "a/b c", "a/b?x", "", "/", "ü/b"):
-        assert compare_url({name: "1" * 40}, {name: "2" * 40}) == ""
-    assert compare_url({"a/b": "1" * 40}, {"a/b": "2; rm"}) == "" == compare_url({}, new)
+        assert describe_changes({name: "1" * 40}, {name: "2" * 40}) == ("", "")
+    assert describe_changes({"a/b": "1" * 40}, {"a/b": "2; rm"}) == ("", "") == describe_changes({}, new)
 
 
 def test_requests_are_counted_where_they_go_to_a_server() -> None:

@@ -80,9 +80,10 @@ def test_the_planted_push_is_named(session: Session, fixtures: Fixtures, by: str
     assert resource.title.startswith(f"fails since {culprit.revision[:12]}: ")
     assert row["state"] == "failed" and row["author"] and row["message"].startswith("Bug ") and row["commits"] >= 1
     note = " ".join(found.notes)
-    assert f"First failed in {culprit.revision[:12]} (2026-11-" in note
-    assert f"last passed in {before.revision[:12]} (2026-11-" in note
+    assert f"first failed in {culprit.revision[:12]} (2026-11-" in note
+    assert f"Last passed in {before.revision[:12]} (2026-11-" in note
     assert row["url"].endswith(f"/rev/{culprit.revision}") and culprit.revision in row["page"]
+    assert f"last passed in {before.revision[:12]}" in resource.summary(found.frame)
     opened = resource.open(row)
     assert opened is not None and opened.text().startswith("treeherder:jobs/autoland/")
     # Of the task and its failures, its job and those like it, and the pushes 10; two for each job that is looked at.
@@ -147,7 +148,7 @@ def test_the_planted_build_is_named(session: Session, demo_server: DemoServer) -
         assert found.frame["name"][0] == first.id and found.frame["state"].to_list() == ["failed", "unknown", "unknown"]
         assert resource.title.startswith(f"fails since {first.id}: ")
         note = " ".join(found.notes)
-        assert f"last passed in {last.id}" in note and "2 builds between told nothing" in note
+        assert f"Last passed in {last.id}" in note and "2 builds between told nothing" in note
         assert found.frame["url"].str.contains("https://github.com/kubernetes/kubernetes/com").all()
         # Listings and ends of builds; a test costs the list of files and the JUnit files of builds that failed, too.
         assert requests(found) <= (90 if test else 45)
@@ -176,6 +177,8 @@ def test_what_did_not_fail_and_what_is_not_one_thing(session: Session, demo: dic
     with pytest.raises(UsageError, match="no failure of this cluster"):
         since(session, demo["taskcluster.failed-task"], cluster="0" * 16)
     assert since(session, demo["taskcluster.empty-group"])[1].frame.is_empty()
+    resource, found = since(session, demo["taskcluster.retried-empty-task"])
+    assert found.frame.is_empty() and resource.title.startswith("no result: ")
 
 
 def test_rows_of_failures_lead_here(session: Session, demo: dict[str, str]) -> None:
@@ -206,7 +209,7 @@ def test_since_from_the_command_line(
     ended = ciexplore("since", demo["taskcluster.failed-task"], "--format", "jsonl")
     [row] = [json.loads(line) for line in ended.text.splitlines()]
     assert row["revision"] == fixtures.before[history.begun].revision
-    assert "fails since" in ended.err and "First failed in" in ended.err and ended.code == 0
+    assert "fails since" in ended.err and "first failed in" in ended.err and ended.code == 0
     test = name_of_test(fixtures, history)
     assert ciexplore("since", demo["taskcluster.finished-group"], "--test", test, "--format", "csv").rows
     assert ciexplore("since", demo["taskcluster.finished-group"], "--cluster", "nonsense").code == 2
