@@ -23,7 +23,7 @@ MOST_SILENT = 12  # places that tell nothing before the search is given up
 
 
 @dataclass(frozen=True)
-class Told:
+class RunCounts:
     """What a place tells: how often the thing ran there, and how often it failed. Nothing ran: it tells nothing."""
 
     runs: int = 0
@@ -42,11 +42,11 @@ class Told:
         return 0 < self.failures < self.runs
 
 
-PASSED, FAILED, SILENT = Told(1), Told(1, 1), Told()
+PASSED, FAILED, SILENT = RunCounts(1), RunCounts(1, 1), RunCounts()
 
 
 class Finding(StrEnum):
-    """`NO_PASS`: all that was looked at failed, or told nothing. `NOT_FAILING`: the newest place did not fail."""
+    """`NO_PASS`: all that was looked at failed, or gave no result. `NOT_FAILING`: the newest place did not fail."""
 
     REGRESSION = "regression"
     INTERMITTENT = "intermittent"
@@ -56,13 +56,13 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True)
 class Boundary:
-    """`last_pass`, `first_failure`: places (0 is the newest), None where there is none. `told`: what was seen, by
+    """`last_pass`, `first_failure`: places (0 is the newest), None where there is none. `counts`: what was seen, by
     place; `looks`: how many of these were looked at for it."""
 
     finding: Finding
     first_failure: int | None
     last_pass: int | None
-    told: Mapping[int, Told]
+    counts: Mapping[int, RunCounts]
     looks: int
 
     @property
@@ -74,23 +74,23 @@ class Boundary:
 
 
 def find_boundary(
-    count: int, look: Callable[[int], Told], known: Mapping[int, Told] | None = None, *, every: bool = False
+    count: int, look: Callable[[int], RunCounts], known: Mapping[int, RunCounts] | None = None, *, every: bool = False
 ) -> Boundary:
     """The boundary in `count` places. `known`: what is known without a look. Raises what `look` raises."""
     return _Search(count, look, dict(known or {})).run(every=every)
 
 
 class _Search:
-    def __init__(self, count: int, look: Callable[[int], Told], told: dict[int, Told]) -> None:
-        self.count, self.look, self.told = count, look, told
+    def __init__(self, count: int, look: Callable[[int], RunCounts], counts: dict[int, RunCounts]) -> None:
+        self.count, self.look, self.counts = count, look, counts
         self.looks = self.silent = 0
 
-    def at(self, place: int) -> Told:
-        if place not in self.told:
-            self.told[place] = self.look(place)
+    def look_at(self, place: int) -> RunCounts:
+        if place not in self.counts:
+            self.counts[place] = self.look(place)
             self.looks += 1
-            self.silent += not self.told[place].runs
-        return self.told[place]
+            self.silent += not self.counts[place].runs
+        return self.counts[place]
 
     @property
     def is_given_up(self) -> bool:
@@ -98,29 +98,29 @@ class _Search:
 
     def newest_pass(self) -> int | None:
         """The newest place where something passed."""
-        return min((place for place, told in self.told.items() if told.failures < told.runs), default=None)
+        return min((place for place, seen in self.counts.items() if seen.failures < seen.runs), default=None)
 
     def oldest_failure(self, before: int) -> int:
-        return max((place for place, told in self.told.items() if told.failures and place < before), default=0)
+        return max((place for place, seen in self.counts.items() if seen.failures and place < before), default=0)
 
     def run(self, *, every: bool) -> Boundary:
-        if not self.count or not self.at(0).failures:
+        if not self.count or not self.look_at(0).failures:
             return self.end(Finding.NOT_FAILING)
         if every:
             for place in range(self.count):
-                self.at(place)
-        if self.told[0].is_mixed:
+                self.look_at(place)
+        if self.counts[0].is_mixed:
             return self.end(Finding.INTERMITTENT)
         self.find_a_pass()
         while (last_pass := self.newest_pass()) is not None:
-            if self.told[last_pass].is_mixed:
+            if self.counts[last_pass].is_mixed:
                 return self.end(Finding.INTERMITTENT)
             failure = self.oldest_failure(last_pass)
-            between = [place for place in range(failure + 1, last_pass) if place not in self.told]
+            between = [place for place in range(failure + 1, last_pass) if place not in self.counts]
             if not between or self.is_given_up:
                 return self.confirm(failure, last_pass, every=every)
             middle = (failure + last_pass) / 2
-            self.at(min(between, key=lambda place: (abs(place - middle), place)))
+            self.look_at(min(between, key=lambda place: (abs(place - middle), place)))
         return self.end(Finding.NO_PASS)
 
     def find_a_pass(self) -> None:
@@ -128,39 +128,41 @@ class _Search:
             for other in range(place, min(place + 3, self.count)):  # where one tells nothing, its neighbour
                 if self.newest_pass() is not None or self.is_given_up:
                     return
-                if self.at(other).runs:
+                if self.look_at(other).runs:
                     break
 
     def confirm(self, failure: int, last_pass: int, *, every: bool) -> Boundary:
         """Looks at both sides until enough agree, or one disagrees."""
-        is_monotone = self.has_witnesses(_spread(failure), lambda told: told.failed)
-        failures = sum(told.failed for place, told in self.told.items() if place <= failure)
+        is_monotone = self.has_witnesses(_spread(failure), lambda seen: seen.failed)
+        failures = sum(seen.failed for place, seen in self.counts.items() if place <= failure)
         older = range(last_pass + 1, self.count)
         wanted = passes_before(failures) - 1
-        is_monotone = is_monotone and self.has_witnesses(iter(older), lambda told: told.passed, wanted)
+        is_monotone = is_monotone and self.has_witnesses(iter(older), lambda seen: seen.passed, wanted)
         if every:
             is_monotone = is_monotone and not any(
-                told.failures for place, told in self.told.items() if place > last_pass
+                seen.failures for place, seen in self.counts.items() if place > last_pass
             )
         if not is_monotone:
             return self.end(Finding.INTERMITTENT)
         return self.end(Finding.REGRESSION, failure, last_pass)
 
-    def has_witnesses(self, places: Iterator[int], agrees: Callable[[Told], bool], wanted: int = WITNESSES) -> bool:
+    def has_witnesses(
+        self, places: Iterator[int], agrees: Callable[[RunCounts], bool], wanted: int = WITNESSES
+    ) -> bool:
         """Whether none of the places that tell something disagrees before `wanted` have agreed."""
         agreed = silent = 0
         for place in places:
-            told = self.at(place)
-            if told.runs and not agrees(told):
+            seen = self.look_at(place)
+            if seen.runs and not agrees(seen):
                 return False
-            agreed += bool(told.runs)
-            silent += not told.runs
+            agreed += bool(seen.runs)
+            silent += not seen.runs
             if agreed >= wanted or silent >= MOST_SILENT:
                 break
         return True
 
     def end(self, finding: Finding, first_failure: int | None = None, last_pass: int | None = None) -> Boundary:
-        return Boundary(finding, first_failure, last_pass, self.told, self.looks)
+        return Boundary(finding, first_failure, last_pass, self.counts, self.looks)
 
 
 def passes_before(failures: int) -> int:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from backends.cancel import CancelToken
-from backends.failures.boundary import FAILED, PASSED, SILENT, Told
+from backends.failures.boundary import FAILED, PASSED, SILENT, RunCounts
 from backends.failures.build_sources import read_build_failures
 from backends.failures.records import clean_text
 from backends.failures.run_history import FLAKED, RUNS, History, Place, Suspect, Target
@@ -74,7 +74,7 @@ class _BuildHistory(History):
         ]
         super().__init__(places, at.job, notes)
 
-    def _look(self, place: BuildPlace, cancel: CancelToken) -> Told:
+    def _look(self, place: BuildPlace, cancel: CancelToken) -> RunCounts:
         row = self.reader.read_row(place, cancel, Part.ENDS)
         if row.state == "success":
             return PASSED
@@ -83,7 +83,7 @@ class _BuildHistory(History):
         if self.target.is_job:
             return FAILED
         if not self.target.test:
-            return self.target.tell(read_build_failures(self.bucket, place, row, cancel))
+            return self.target.judge(read_build_failures(self.bucket, place, row, cancel))
         try:
             reports = read_reports(self.bucket, place, cancel)
         except HttpError:

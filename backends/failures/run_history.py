@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.failures.boundary import FAILED, PASSED, SILENT, Told
+from backends.failures.boundary import FAILED, PASSED, SILENT, RunCounts
 from backends.failures.clustering import cluster
 from backends.failures.find_subjects import noun_for
 from backends.failures.lists import FAILURES, FailureRow, cause_text
@@ -18,7 +18,7 @@ from backends.failures.subjects import TROUBLES, Outcome
 from backends.frames.schema import Column, Kind, Schema
 
 RUNS = 100  # earlier pushes or builds that are considered
-FLAKED = Told(2, 1)  # a failure and a pass of the same run
+FLAKED = RunCounts(2, 1)  # a failure and a pass of the same run
 
 SINCE = Schema(
     (
@@ -48,8 +48,8 @@ class Place:
     """
 
     name: str
-    look: Callable[[CancelToken], Told] = field(compare=False, repr=False)
-    known: Told | None = None
+    look: Callable[[CancelToken], RunCounts] = field(compare=False, repr=False)
+    known: RunCounts | None = None
     time: int | None = None
 
 
@@ -99,7 +99,7 @@ class Target:
     def is_job(self) -> bool:
         return not self.test and not self.texts
 
-    def tell(self, outcome: Outcome) -> Told:
+    def judge(self, outcome: Outcome) -> RunCounts:
         """What the failures of a failed run tell. A test or cluster that is not among them counts as passed where the
         run's files list failed tests; where only its log or its end tells of errors it may not have run."""
         if self.is_job:
@@ -123,13 +123,13 @@ class Target:
         return [one in own for one in ids[len(self.texts) :]]
 
 
-def rate_rows(history: History, told: Mapping[int, Told]) -> pl.DataFrame:
+def rate_rows(history: History, counts: Mapping[int, RunCounts]) -> pl.DataFrame:
     """One row (`SINCE`) for each day (UTC) or, where all is of two days, for each eight places, the newest first."""
-    seen = [(number, one) for number, one in sorted(told.items()) if one.runs]
+    seen = [(number, one) for number, one in sorted(counts.items()) if one.runs]
     times = [history.places[number].time for number, _ in seen]
     known = [time for time in times if time is not None]
     by_day = len(known) == len(times) and bool(known) and max(known) - min(known) > 2 * 86_400_000
-    groups: dict[str, list[tuple[int, Told]]] = {}
+    groups: dict[str, list[tuple[int, RunCounts]]] = {}
     for order, (number, one) in enumerate(seen):
         time = history.places[number].time
         day = "" if time is None else datetime.fromtimestamp(time / 1000, UTC).date().isoformat()
@@ -148,12 +148,12 @@ def rate_rows(history: History, told: Mapping[int, Told]) -> pl.DataFrame:
     return _frame(rows)
 
 
-def suspect_rows(suspects: Sequence[Suspect], told: Mapping[str, Told], first_failure: str) -> pl.DataFrame:
-    """One row (`SINCE`) a suspect. `told`: by name, what was seen there."""
+def suspect_rows(suspects: Sequence[Suspect], counts: Mapping[str, RunCounts], first_failure: str) -> pl.DataFrame:
+    """One row (`SINCE`) a suspect. `counts`: by name, what was seen there."""
     rows = []
     for one in suspects:
-        seen = told.get(one.key, SILENT)
-        state = "failed" if one.key == first_failure else "unknown" if one.key in told else "not run"
+        seen = counts.get(one.key, SILENT)
+        state = "failed" if one.key == first_failure else "unknown" if one.key in counts else "not run"
         rows.append(
             {"key": one.key, "state": state, "time": one.time, "name": one.name, "author": one.author or None,
              "message": one.message or None, "commits": one.commits, "runs": seen.runs or None,

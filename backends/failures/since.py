@@ -13,7 +13,7 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.errors import UsageError
-from backends.failures.boundary import Boundary, Finding, Told, find_boundary
+from backends.failures.boundary import Boundary, Finding, RunCounts, find_boundary
 from backends.failures.build_history import build_history, newest_ended_build
 from backends.failures.find_subjects import find_subjects, noun_for, source_locator
 from backends.failures.lists import FAILURES, MAX_SAMPLES, FailureContext, FailureReader, cause_text, with_clusters
@@ -66,7 +66,7 @@ class SinceList(Listing):
             self._what = subject.job or subject.id
         history = self._history(subject, target, http, cancel)
         boundary = self._search(history, cancel)
-        frame, words, note = self._tell(history, boundary, cancel)
+        frame, words, note = self._describe(history, boundary, cancel)
         self._words = f"{words}: {self._what}"
         known = sum(place.known is not None for place in history.places)
         looks = len(self._looked)
@@ -134,7 +134,7 @@ class SinceList(Listing):
         if every:
             known |= self._look_at(history, range(len(history.places)), known, cancel)
 
-        def look(number: int) -> Told:
+        def look(number: int) -> RunCounts:
             cancel.check()
             self._looked.add(number)
             return history.places[number].look(cancel)
@@ -142,34 +142,34 @@ class SinceList(Listing):
         return find_boundary(len(history.places), look, known, every=every)
 
     def _look_at(
-        self, history: History, numbers: range, known: dict[int, Told], cancel: CancelToken
-    ) -> dict[int, Told]:
+        self, history: History, numbers: range, known: dict[int, RunCounts], cancel: CancelToken
+    ) -> dict[int, RunCounts]:
         """What the places tell that are not known, looked at in parallel."""
 
-        def look(number: int, own: CancelToken) -> Told:
+        def look(number: int, own: CancelToken) -> RunCounts:
             return history.places[number].look(own)
 
         missing = [number for number in numbers if number not in known]
         self._looked.update(missing)
         return dict(map_pairs(look, missing, cancel))
 
-    def _tell(self, history: History, boundary: Boundary, cancel: CancelToken) -> tuple[pl.DataFrame, str, str]:
+    def _describe(self, history: History, boundary: Boundary, cancel: CancelToken) -> tuple[pl.DataFrame, str, str]:
         """The rows, the finding for the title, and what the note says of it."""
         if boundary.finding is Finding.NOT_FAILING:
-            told_first = boundary.told.get(0)
-            if told_first is None or not told_first.runs:
+            newest = boundary.counts.get(0)
+            if newest is None or not newest.runs:
                 return SINCE.empty(), "no result", "The run has none: it was cancelled, lost, or is not over."
             return SINCE.empty(), "not failing", "The run did not fail."
         if boundary.first_failure is not None and boundary.last_pass is not None:
-            return self._tell_range(history, boundary, boundary.first_failure, boundary.last_pass, cancel)
-        told = dict(boundary.told)
+            return self._describe_range(history, boundary, boundary.first_failure, boundary.last_pass, cancel)
+        counts = dict(boundary.counts)
         if boundary.finding is Finding.INTERMITTENT:
-            told |= self._look_at(history, range(min(len(history.places), RATED)), told, cancel)
-            told = {number: one for number, one in told.items() if number < RATED}
-        runs, failures = (sum(getattr(one, name) for one in told.values()) for name in ("runs", "failures"))
-        silent = sum(not one.runs for one in told.values())
-        note = f"{noun_for(silent, history.noun)} told nothing (no run, expired, or unreadable)." if silent else ""
-        frame = rate_rows(history, told)
+            counts |= self._look_at(history, range(min(len(history.places), RATED)), counts, cancel)
+            counts = {number: one for number, one in counts.items() if number < RATED}
+        runs, failures = (sum(getattr(one, name) for one in counts.values()) for name in ("runs", "failures"))
+        silent = sum(not one.runs for one in counts.values())
+        note = f"{noun_for(silent, history.noun)} gave no result (no run, expired, or unreadable)." if silent else ""
+        frame = rate_rows(history, counts)
         if boundary.finding is Finding.INTERMITTENT:
             words = f"intermittent: {failures:,} of {noun_for(runs, ('run', 'runs'))}"
             return frame, words, f"Passes and failures mix, so no {history.noun[0]} is blamed. {note}".strip()
@@ -179,26 +179,26 @@ class SinceList(Listing):
         return (
             frame,
             words,
-            f"All that was looked at failed, back to {_name(history.describe(max(told), cancel))}. {note}".strip(),
+            f"All that was looked at failed, back to {_name(history.describe(max(counts), cancel))}. {note}".strip(),
         )
 
-    def _tell_range(
+    def _describe_range(
         self, history: History, boundary: Boundary, first: int, last: int, cancel: CancelToken
     ) -> tuple[pl.DataFrame, str, str]:
         suspects = history.suspects(first, last, cancel)
         passed = history.describe(last, cancel)
-        seen = {history.places[number].name: one for number, one in boundary.told.items()}
+        seen = {history.places[number].name: one for number, one in boundary.counts.items()}
         frame = suspect_rows(suspects, seen, history.places[first].name)
         self._summary = f"last passed in {passed.name}"
         failed = next(one for one in suspects if one.key == history.places[first].name)
         unseen, idle = boundary.unseen, len(suspects) - 1 - boundary.unseen
         between = [
             f"{noun_for(count, history.noun)} between {words}"
-            for count, words in ((unseen, "told nothing"), (idle, "did not run it"))
+            for count, words in ((unseen, "gave no result"), (idle, "did not run it"))
             if count
         ]
         note = f"{', '.join([f'Last passed in {_name(passed)}, first failed in {_name(failed)}', *between])}."
-        if sum(one.failures > 0 for one in boundary.told.values()) == 1:
+        if sum(one.failures > 0 for one in boundary.counts.values()) == 1:
             return frame, f"failed once, in {failed.name}", f"{note} It may be intermittent."
         return frame, f"fails since {failed.name}", note
 

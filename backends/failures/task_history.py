@@ -16,7 +16,7 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
-from backends.failures.boundary import FAILED, SILENT, Told
+from backends.failures.boundary import FAILED, SILENT, RunCounts
 from backends.failures.find_subjects import runs_of_rows
 from backends.failures.run_history import RUNS, History, Place, Suspect, Target
 from backends.failures.subjects import read_subject
@@ -51,7 +51,9 @@ def task_history(task: Task, target: Target, http: Http, settings: Settings, can
     route = next((one.split(".") for one in definition.routes if one.startswith(_PUSH_ROUTE)), [])
     if len(route) < 4:
         place = Place(task.task_id, lambda cancel: FAILED, FAILED)
-        return History([place], name, ["The task names no push, so its earlier runs are not known."])
+        return History(
+            [place], name, ["The task does not say which push it belongs to, so its earlier runs are unknown."]
+        )
     project, revision, number = route[2], route[3], "".join(route[4:5])
     try:
         return _TreeherderHistory(task, project, target, client, settings, cancel)
@@ -61,16 +63,18 @@ def task_history(task: Task, target: Target, http: Http, settings: Settings, can
         notes = [f"Treeherder could not be asked for earlier jobs ({error.sentence}) The index was asked instead."]
     if not number.isdecimal():
         place = Place(revision[:12], lambda cancel: FAILED, FAILED)
-        return History([place], name, [*notes, "The task does not name its push's number either."])
+        return History([place], name, [*notes, "The task does not say its push's number either."])
     return _IndexHistory(task, definition, project, int(number), target, client, notes)
 
 
-def _tell_runs(client: Client, target: Target, runs: Sequence[FailedRun], passed: int, cancel: CancelToken) -> Told:
+def _count_runs(
+    client: Client, target: Target, runs: Sequence[FailedRun], passed: int, cancel: CancelToken
+) -> RunCounts:
     """What failed runs tell, beside `passed` ones."""
-    told = [Told(passed)]
+    counts = [RunCounts(passed)]
     for run in runs:
-        told.append(target.tell(read_subject(subject_of_run(client, run), client.http.blob_cache(), cancel)))
-    return Told(sum(one.runs for one in told), sum(one.failures for one in told))
+        counts.append(target.judge(read_subject(subject_of_run(client, run), client.http.blob_cache(), cancel)))
+    return RunCounts(sum(one.runs for one in counts), sum(one.failures for one in counts))
 
 
 class _TreeherderHistory(History):
@@ -96,22 +100,22 @@ class _TreeherderHistory(History):
         failed = [one for one in jobs if one.result in _FAILED_JOBS and one.task_id and is_slugid(one.task_id)]
         known = None
         if self.target.is_job:
-            known = Told(passed + len(failed), len(failed))
+            known = RunCounts(passed + len(failed), len(failed))
         elif not failed:
-            known = Told(passed)
+            known = RunCounts(passed)
         times = [one.submit_timestamp for one in jobs if one.submit_timestamp]
 
-        def look(cancel: CancelToken) -> Told:
+        def look(cancel: CancelToken) -> RunCounts:
             others = [one for one in failed if one.id != job.id]
             runs = [
                 FailedRun(one.task_id or "", one.retry_id or 0, "failed", "", one.job_type_name or "") for one in others
             ]
-            told = _tell_runs(self.client, self.target, runs, passed, cancel)
+            counts = _count_runs(self.client, self.target, runs, passed, cancel)
             own = len(failed) - len(others)
-            return Told(told.runs + own, told.failures + own)
+            return RunCounts(counts.runs + own, counts.failures + own)
 
         if known is None and [one.id for one in failed] == [job.id]:
-            known = Told(passed + 1, 1)
+            known = RunCounts(passed + 1, 1)
         return Place(f"push {push_id}", look, known, min(times) * 1000 if times else None)
 
     def suspects(self, first_failure: int, last_pass: int, cancel: CancelToken) -> list[Suspect]:
@@ -175,7 +179,7 @@ class _IndexHistory(History):
             return ""
         return found if is_slugid(found) else ""
 
-    def _look(self, number: int, cancel: CancelToken) -> Told:
+    def _look(self, number: int, cancel: CancelToken) -> RunCounts:
         try:
             group = self._group(number, cancel)
             if not group or group == self.own_group:
@@ -186,7 +190,7 @@ class _IndexHistory(History):
         same = tasks.filter(pl.col("name") == self.label)
         passed = int((same["state"] == "completed").sum())
         failed = list(runs_of_rows(same.filter(pl.col("state") == "failed")))
-        return _tell_runs(self.client, self.target, failed, passed, cancel)
+        return _count_runs(self.client, self.target, failed, passed, cancel)
 
     def suspects(self, first_failure: int, last_pass: int, cancel: CancelToken) -> list[Suspect]:
         return [self.describe(place, cancel) for place in range(first_failure, last_pass)]

@@ -16,19 +16,19 @@ from backends.failures.boundary import (
     WITNESSES,
     Boundary,
     Finding,
-    Told,
+    RunCounts,
     find_boundary,
     passes_before,
 )
 
 BESIDES = 2 + WITNESSES + MOST_PASSES + 5  # looks besides log2(n): both ends, both sides, the way back
-STEPS = st.sampled_from([PASSED, FAILED, SILENT, Told(3, 1)])
+STEPS = st.sampled_from([PASSED, FAILED, SILENT, RunCounts(3, 1)])
 
 
-def search(history: list[Told], **options: bool) -> Boundary:
+def search(history: list[RunCounts], **options: bool) -> Boundary:
     looked: list[int] = []
 
-    def look(place: int) -> Told:
+    def look(place: int) -> RunCounts:
         looked.append(place)
         return history[place]
 
@@ -37,7 +37,7 @@ def search(history: list[Told], **options: bool) -> Boundary:
     return found
 
 
-def is_monotone(told: list[Told]) -> bool:
+def is_monotone(told: list[RunCounts]) -> bool:
     """Failures, then passes, the newest first; what tells nothing left aside."""
     letters = "".join("F" if one.failed else "P" if one.passed else "M" for one in told if one.runs)
     return "M" not in letters and "PF" not in letters
@@ -53,7 +53,7 @@ def test_a_clear_boundary_is_found_with_few_looks(failures: int, passes: int) ->
 
 
 @given(st.lists(STEPS, max_size=60))
-def test_with_every_place_seen_a_culprit_means_a_monotone_history(rest: list[Told]) -> None:
+def test_with_every_place_seen_a_culprit_means_a_monotone_history(rest: list[RunCounts]) -> None:
     history = [FAILED, *rest]
     found = search(history, every=True)
     if found.finding is Finding.REGRESSION:
@@ -68,23 +68,23 @@ def test_with_every_place_seen_a_culprit_means_a_monotone_history(rest: list[Tol
 
 
 @given(st.lists(STEPS, max_size=200))
-def test_nothing_that_was_seen_contradicts_a_culprit(rest: list[Told]) -> None:
+def test_nothing_that_was_seen_contradicts_a_culprit(rest: list[RunCounts]) -> None:
     history = [FAILED, *rest]
     found = search(history)
     if found.finding is Finding.REGRESSION:
         assert found.first_failure is not None and found.last_pass is not None
-        around = [told for place, told in sorted(found.told.items()) if place <= found.last_pass]
+        around = [told for place, told in sorted(found.counts.items()) if place <= found.last_pass]
         assert is_monotone(around)
         failures = sum(told.failed for told in around)
-        older = [told for place, told in sorted(found.told.items()) if place > found.last_pass and told.runs]
+        older = [told for place, told in sorted(found.counts.items()) if place > found.last_pass and told.runs]
         assert all(told.passed for told in older[: passes_before(failures) - 1])
 
 
 @given(st.lists(STEPS, max_size=40))
-def test_what_is_known_costs_no_look(rest: list[Told]) -> None:
+def test_what_is_known_costs_no_look(rest: list[RunCounts]) -> None:
     history = [FAILED, *rest]
 
-    def refuse(place: int) -> Told:
+    def refuse(place: int) -> RunCounts:
         raise AssertionError(place)
 
     found = find_boundary(len(history), refuse, dict(enumerate(history)))
@@ -127,5 +127,5 @@ def test_places_that_tell_nothing_leave_the_range_wide() -> None:
 
 
 def test_a_pass_and_a_failure_of_one_place_is_intermittent() -> None:
-    assert search([Told(2, 1)] + [PASSED] * 30).finding is Finding.INTERMITTENT
-    assert search([FAILED, Told(2, 1), PASSED, PASSED]).finding is Finding.INTERMITTENT
+    assert search([RunCounts(2, 1)] + [PASSED] * 30).finding is Finding.INTERMITTENT
+    assert search([FAILED, RunCounts(2, 1), PASSED, PASSED]).finding is Finding.INTERMITTENT

@@ -124,7 +124,7 @@ def test_expired_summaries_tell_nothing_and_widen_the_range() -> None:
     title, found = Pushes("FFFEEEPPPPPPPPPPPPPPPP").since(test="a.js")
     assert title.startswith(f"fails since {revision(98)[:12]}")
     assert found.frame["state"].to_list() == ["failed", "unknown", "unknown", "unknown"]
-    assert "3 pushes between told nothing" in " ".join(found.notes)
+    assert "3 pushes between gave no result" in " ".join(found.notes)
 
 
 def test_runs_that_fail_by_another_test_count_as_passed() -> None:
@@ -139,7 +139,7 @@ def test_no_earlier_run_no_pass_and_nothing_that_can_be_read() -> None:
     title, found = Pushes("F" * 30).since(test="a.js")
     assert title.startswith("no pass found in ") and set(found.frame["state"]) == {"failed"}
     title, found = Pushes("F" + "E" * 40).since(test="a.js")
-    assert title.startswith("no pass found in 1 run:") and "told nothing" in " ".join(found.notes)
+    assert title.startswith("no pass found in 1 run:") and "gave no result" in " ".join(found.notes)
 
 
 def test_a_push_in_which_it_passed_when_it_ran_again_is_intermittent() -> None:
@@ -187,12 +187,12 @@ def test_a_task_without_a_push_says_so() -> None:
         "taskGroupId": slug(600), "metadata": {"name": LABEL}, "routes": ["tc-treeherder.v2"], "deadline": "x",
     }  # fmt: skip
     title, found = pushes.since()
-    assert title.startswith("no earlier runs") and "names no push" in " ".join(found.notes)
+    assert title.startswith("no earlier runs") and "does not say which push" in " ".join(found.notes)
 
 
 def test_what_a_failed_run_tells() -> None:
     def told(target: Target, *failures: Failure) -> object:
-        return target.tell(Outcome(list(failures)))
+        return target.judge(Outcome(list(failures)))
 
     test, job = Target("a.js"), Target()
     one, other = Failure("a.js", "FAIL", "window 1 leaked"), Failure("b.js", "FAIL", "other words altogether")

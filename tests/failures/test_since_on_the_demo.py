@@ -148,7 +148,7 @@ def test_the_planted_build_is_named(session: Session, demo_server: DemoServer) -
         assert found.frame["name"][0] == first.id and found.frame["state"].to_list() == ["failed", "unknown", "unknown"]
         assert resource.title.startswith(f"fails since {first.id}: ")
         note = " ".join(found.notes)
-        assert f"Last passed in {last.id}" in note and "2 builds between told nothing" in note
+        assert f"Last passed in {last.id}" in note and "2 builds between gave no result" in note
         assert found.frame["url"].str.contains("https://github.com/kubernetes/kubernetes/com").all()
         # Listings and ends of builds; a test costs the list of files and the JUnit files of builds that failed, too.
         assert requests(found) <= (90 if test else 45)
@@ -164,7 +164,7 @@ def test_an_intermittent_test_of_builds(session: Session, demo_server: DemoServe
     resource, found = since(session, f"gs://{builds[-1].bucket}/{builds[-1].folder}", test=junit.INTERMITTENT_TEST)
     assert resource.title.startswith(f"intermittent: {failed} of {told} runs: ")
     assert int(found.frame["failures"].sum()) == failed and int(found.frame["runs"].sum()) == told
-    assert "2 builds told nothing" in " ".join(found.notes)
+    assert "2 builds gave no result" in " ".join(found.notes)
 
 
 def test_what_did_not_fail_and_what_is_not_one_thing(session: Session, demo: dict[str, str]) -> None:
