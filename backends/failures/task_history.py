@@ -28,6 +28,7 @@ from backends.taskcluster.group_cache import load_tasks
 from backends.taskcluster.locators import Task, TaskGroup, is_slugid
 from backends.taskcluster.models import TaskDefinition
 from backends.taskcluster.urls import normalise_root
+from backends.treeherder.api import NotTreeherderError
 from backends.treeherder.client import PUSHES_A_PAGE, TreeherderClient
 from backends.treeherder.locators import PushJobs
 from backends.treeherder.models import PushJob, TreeherderPush
@@ -135,7 +136,12 @@ class _TreeherderHistory(History):
         return self._suspect(_push_id(self.places[place]), self._push(place, cancel), "")
 
     def _push(self, place: int, cancel: CancelToken) -> TreeherderPush:
-        return self.treeherder.fetch_push(self.project, _push_id(self.places[place]), cancel)
+        """The push; its id alone where the server does not give it."""
+        push_id = _push_id(self.places[place])
+        try:
+            return self.treeherder.fetch_push(self.project, push_id, cancel)
+        except (HttpError, NotTreeherderError):
+            return TreeherderPush(id=push_id)
 
     def _suspect(self, push_id: int, push: TreeherderPush, source: str) -> Suspect:
         revision = push.revision or ""
@@ -200,7 +206,10 @@ class _IndexHistory(History):
         group = self.own_group if place == 0 else self._group(number, cancel)
         if not group:
             return Suspect(str(number), f"push {number}", message="This push has no decision task, or it has expired.")
-        definition, _ = self.client.fetch_definition(group, cancel)
+        try:
+            definition, _ = self.client.fetch_definition(group, cancel)
+        except HttpError as error:
+            return Suspect(str(number), f"push {number}", message=error.sentence)
         route = next((one.split(".") for one in definition.routes if one.startswith(_PUSH_ROUTE)), [])
         revision = "".join(route[3:4])
         return Suspect(

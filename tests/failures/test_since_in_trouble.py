@@ -158,6 +158,18 @@ def test_an_answer_of_another_shape_leads_to_the_index() -> None:
         assert "The index was asked instead" in " ".join(found.notes)
 
 
+def test_pushes_that_the_server_does_not_give_are_named_by_their_numbers() -> None:
+    pushes = Pushes("FFFFFPPPPPPPPPPPP")
+    for number in pushes.numbers:
+        del pushes.queue.answers[f"/api/project/autoland/push/{number}/"]
+    title, found = pushes.since(test="a.js")
+    assert title.startswith("fails since push 96: ") and found.frame["name"].to_list() == ["push 96"]
+    pushes = Pushes("FFFFFPPPPPPPPPPPP", treeherder=False)
+    pushes.queue.answers[f"/api/queue/v1/task/{slug(96 + 500)}"] = httpx.Response(404, json={"message": "gone"})
+    title, found = pushes.since(test="a.js")
+    assert title.startswith("fails since push 96: ") and "404" in found.frame["message"][0]
+
+
 def test_hostile_jobs_are_left_out() -> None:
     pushes = Pushes("FFFFFPPPPPPPPPPPP")
     odd: list[dict[str, Any]] = [
