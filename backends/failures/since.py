@@ -115,7 +115,7 @@ class SinceList(Listing):
         subject = reader.subjects[str(rows["key"][0]).rpartition("#")[0]]
         texts = () if at.test else tuple(rows["text"].unique(maintain_order=True).head(MAX_SAMPLES).to_list())
         if at.cluster and not at.test:
-            self._what = f"cluster {at.cluster[:8]} ({str(rows['text'][0])[:60]})"
+            self._what = f"cluster {at.cluster[:8]} ({' '.join(str(rows['text'][0]).split())[:60]})"
         return subject, Target(at.test, texts)
 
     def _history(self, subject: Subject, target: Target, http: CountingHttp, cancel: CancelToken) -> History:
@@ -159,6 +159,8 @@ class SinceList(Listing):
             newest = boundary.counts.get(0)
             if newest is None or not newest.runs:
                 return SINCE.empty(), "no result", "The run has none: it was cancelled, lost, or is not over."
+            if self.locator.test or self.locator.cluster:
+                return SINCE.empty(), "no failed run", "It failed in a run that passed as a whole, e.g. when run again."
             return SINCE.empty(), "not failing", "The run did not fail."
         if boundary.first_failure is not None and boundary.last_pass is not None:
             return self._describe_range(history, boundary, boundary.first_failure, boundary.last_pass, cancel)

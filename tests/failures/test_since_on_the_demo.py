@@ -224,3 +224,11 @@ def test_the_histories_are_the_same_for_other_sizes() -> None:
         failed = fixtures.task_with_role("failed")
         found.add((histories[failed.label.name].kind, fixtures.before[histories[failed.label.name].begun].revision))
     assert len(found) == 1
+
+
+def test_a_failure_in_a_build_that_passed_is_told_apart(session: Session, demo: dict[str, str]) -> None:
+    build = demo["prow.build-pull"]
+    frame = read_list(session.resource(ClustersOf(build)), CancelToken()).frame
+    resource, found = since(session, build, cluster=str(frame["cluster"][0]))
+    assert resource.title.startswith("no failed run: cluster ") and "\n" not in resource.title
+    assert found.frame.is_empty() and "passed as a whole" in " ".join(found.notes)
