@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pivot": ("tui.commands.queries:pivot", "Group and sum up a list, by one or two columns."),
     "watch": ("tui.commands.watch:watch", "Follow a group, push, task or build until it ends."),
     "capsule": ("tui.commands.capsule:capsule", "Save lists, logs and artifacts into one file; show them without CI."),
+    "since": ("tui.commands.since:since", "Find the push or build since which something fails."),
     "cache": ("tui.commands.cache:cache", "Show or clear the cache."),
     "config": ("tui.commands.config:config", "Show the settings in force and where each came from."),
     "completion": ("tui.commands.completion:completion", "Print the completion script of a shell."),

@@ -21,7 +21,8 @@ from urllib.parse import unquote
 
 from backends.demo.asgi import DemoReply, DemoRequest, Headers, json_reply
 from backends.demo.deterministic_random import generator, hexadecimal
-from backends.demo.taskcluster.fixtures import FINISHED_AT, Fixtures
+from backends.demo.taskcluster.fixtures import Fixtures
+from backends.demo.taskcluster.model import FINISHED_AT
 
 AUTOLAND, CENTRAL, TRY = "integration/autoland", "mozilla-central", "try"
 _DATA = json.loads((Path(__file__).parent / "archives.json").read_bytes())

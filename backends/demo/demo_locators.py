@@ -17,15 +17,8 @@ from backends.demo.options import DemoOptions
 from backends.demo.prow import builds as prow
 from backends.demo.submit import EXAMPLES
 from backends.demo.taskcluster.fixtures import Fixtures
-from backends.demo.treeherder.repositories import (
-    BASE_PUSH,
-    FAVORITE_SUMMARY,
-    NEW_PUSH,
-    SPECS,
-    TRY,
-    revision,
-    signature_id,
-)
+from backends.demo.taskcluster.pushes import SPECS, TRY, revision
+from backends.demo.treeherder.repositories import BASE_PUSH, FAVORITE_SUMMARY, NEW_PUSH, signature_id
 from backends.demo.treeherder.test_configs import ODD, SIGNATURES
 
 _TEXTS: dict[str, str | list[str]] = json.loads((Path(__file__).parent / "locators.json").read_bytes())

@@ -11,7 +11,7 @@ from backends.errors import UsageError
 from backends.failures.junit_failures import failures_of_cases, passed_tests
 from backends.failures.log_errors import read_log
 from backends.failures.records import REASON, Failure
-from backends.failures.subjects import Outcome, Subject
+from backends.failures.subjects import Outcome, Subject, read_subject
 from backends.http.errors import HttpError, sanitize
 from backends.prow.bucket import BucketReader
 from backends.prow.build_listing import BuildView
@@ -50,6 +50,15 @@ def build_subjects(
     chosen = [place for place in places if rows_read[place.key].state in FAILED or len(places) == 1]
     found = [_subject(view, place, rows_read[place.key]) for place in chosen]
     return found, len(places), notes, bool(unread)
+
+
+def read_build_failures(bucket: BucketReader, place: BuildPlace, row: BuildRow, cancel: CancelToken) -> Outcome:
+    """What failed in one build, which `row` tells of, as its list of failures has it."""
+    folder = row.folder or place.folder
+    view = FailureReasons(
+        FailureReasonsView(bucket.bucket, folder[: -len(place.build) - 1], (place.build,), bucket.store), bucket
+    )
+    return read_subject(_subject(view, place, row), bucket.cache, cancel)
 
 
 def _reasons_of(locator: object, bucket: BucketReader) -> FailureReasonsView:

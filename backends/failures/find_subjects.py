@@ -12,7 +12,7 @@ import polars as pl
 from backends.cancel import CancelToken
 from backends.errors import UsageError
 from backends.failures.build_sources import build_subjects
-from backends.failures.locators import ClustersOf, FailuresOf
+from backends.failures.locators import ClustersOf, FailuresOf, SinceOf
 from backends.failures.subjects import Subject
 from backends.failures.task_sources import FailedRun, subject_of_run
 from backends.frames.getters import iso_milliseconds
@@ -54,7 +54,7 @@ class Subjects:
 def source_locator(text: str, settings: Settings) -> Locator:
     """The locator of what failures are asked of. Raises `InvalidLocatorError`."""
     found = parse_locator(text, settings)
-    return source_locator(found.of, settings) if isinstance(found, FailuresOf | ClustersOf) else found
+    return source_locator(found.of, settings) if isinstance(found, FailuresOf | ClustersOf | SinceOf) else found
 
 
 def find_subjects(text: str, http: Http, settings: Settings, cancel: CancelToken) -> Subjects:
@@ -79,13 +79,14 @@ def find_subjects(text: str, http: Http, settings: Settings, cancel: CancelToken
 def _of_tasks(resource: TaskList, cancel: CancelToken) -> Subjects:
     listed = read_list(resource, cancel)
     failed = listed.frame.filter(pl.col("state").is_in(list(FAILED))).sort("name", "task_id")
-    subjects = [subject_of_run(resource.client, run) for run in _runs_of_rows(failed)]
+    subjects = [subject_of_run(resource.client, run) for run in runs_of_rows(failed)]
     return Subjects(
         subjects, len(listed.frame), ("task", "tasks"), resource.title, listed.freshness, listed.notes, listed.partial
     )
 
 
-def _runs_of_rows(failed: pl.DataFrame) -> Iterator[FailedRun]:
+def runs_of_rows(failed: pl.DataFrame) -> Iterator[FailedRun]:
+    """The last runs of rows of the schema `TASKS`."""
     columns = ("task_id", "runs", "state", "reason", "name", "platform", "build_type", "started", "resolved")
     for task_id, runs, state, reason, name, platform, build, started, ended in failed.select(columns).iter_rows():
         yield FailedRun(

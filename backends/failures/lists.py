@@ -14,9 +14,10 @@ import msgspec
 import polars as pl
 
 from backends.cancel import CancelToken
+from backends.failure_links import SINCE_LABEL, since_entries
 from backends.failures.clustering import cluster, mark_varying
 from backends.failures.find_subjects import Subjects, find_subjects, noun_for, source_locator
-from backends.failures.locators import ClusterChanges, ClustersOf, FailuresOf
+from backends.failures.locators import ClusterChanges, ClustersOf, FailuresOf, SinceOf
 from backends.failures.records import REASON, Failure
 from backends.failures.subjects import TROUBLES, Outcome, Subject, read_subject
 from backends.frames.getters import optional
@@ -227,11 +228,19 @@ class FailureList(Listing):
             entries.append(Link("Its task or build", opens, letter="t"))
         subject = self._subject(row) if row is not None else None
         entries += subject.links if subject is not None else ()
-        if row is not None and row.get("cluster") and not self.locator.cluster:
-            entries.append(
-                Link("Failures of the same cluster", FailuresOf(self.locator.of, str(row["cluster"])), letter="m")
-            )
+        if row is not None and row.get("cluster"):
+            if not self.locator.cluster:
+                same = FailuresOf(self.locator.of, str(row["cluster"]))
+                entries.append(Link("Failures of the same cluster", same, letter="m"))
+            entries += self._since_entries(row)
         return [*entries, Link("All these failures in clusters", ClustersOf(self.locator.of), letter="K", group=LIST)]
+
+    def _since_entries(self, row: Row) -> list[Entry]:
+        """Of the row's test in its job; of a failure without one, of its cluster."""
+        opens, test = self.open(row), str(row.get("test") or "")
+        if opens is not None and test:
+            return since_entries(opens, test)
+        return [Link(SINCE_LABEL, SinceOf(self.locator.of, cluster=str(row["cluster"])), letter="S")]
 
     def row_title(self, row: Row) -> str:
         return str(row.get("test") or row.get("job") or row["task"])
@@ -394,7 +403,9 @@ class ClusterList(Listing):
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         source = source_locator(self.locator.of, self.context.settings)
         asks = "The base: a task group, a push, a job or any other list of tasks or builds"
+        since = SinceOf(self.locator.of, cluster=str(row["cluster"])) if row is not None else None
         return [
+            *([Link(SINCE_LABEL, since, letter="S")] if since is not None else []),
             Link("All failures", FailuresOf(self.locator.of), letter="Y", group=LIST),
             Link("What failed", source, letter="w", group=LIST),
             Question("Compare with the failures of…", asks, self._compare_with, letter="v", group=LIST),

@@ -55,4 +55,17 @@ class ClusterChanges(
     new: str = param()
 
 
-LOCATORS = (FailuresOf, ClustersOf, ClusterChanges)
+class SinceOf(
+    FailureLocator,
+    template="failures:since/{of:locator}?test={test}&cluster={cluster:cluster}&every={every}",
+    opens="backends.failures.since:SinceList",
+):
+    """The pushes or builds that may have begun what fails in a task, a build, a test or a cluster of failures."""
+
+    of: str = param()
+    test: str = param(default="", help="Only this test.")
+    cluster: str = param(default="", help="Only failures of this cluster.")
+    every: bool = param(default=False, help="Look at every earlier run, not only at those that decide.")
+
+
+LOCATORS = (FailuresOf, ClustersOf, ClusterChanges, SinceOf)

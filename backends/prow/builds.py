@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from backends.archives.locators import GITHUB, SourceRevision
 from backends.cancel import CancelToken
-from backends.failure_links import failure_entries
+from backends.failure_links import failure_entries, since_entries
 from backends.http.errors import HttpError
 from backends.http.response import Freshness
 from backends.listings import Listing
@@ -278,6 +278,8 @@ class BuildList(Listing):
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         """Views of `rows`; where those are of several jobs (of a pull request), of those of the row's own job."""
         entries: list[Entry] = [] if row is None else self._row_entries(row)
+        if row is not None and row.get("state") == "failure" and row.get("folder"):
+            entries += since_entries(self.bucket.locator(str(row["folder"])))
         all_builds = self.view(BuildsView, rows)
         if all_builds is None and row is not None:
             rows = rows.filter(pl.col("job") == row["job"])

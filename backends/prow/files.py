@@ -9,7 +9,7 @@ import msgspec
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.failure_links import failure_entries
+from backends.failure_links import failure_entries, since_entries
 from backends.frames.formats import format_bytes
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import AccessDeniedError, HttpError, NotFoundError, sanitize
@@ -384,6 +384,7 @@ class FolderFiles(FileListing):
             entries.append(Link(f"Test cases of {path.build} (JUnit)", tests, letter="t", group=_BUILD))
             entries.append(Link(f"All builds of {path.job}", self.bucket.locator(job), letter="b", group=_BUILD))
             entries += failure_entries(self.failures(rows), _BUILD)
+            entries += since_entries(self.failures(rows), group=_BUILD)
         return entries
 
     def failures(self, rows: pl.DataFrame) -> ProwPath | None:

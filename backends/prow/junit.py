@@ -18,6 +18,7 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.errors import AppError
+from backends.failure_links import since_entries
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError, sanitize
 from backends.http.response import Freshness
@@ -577,7 +578,9 @@ class TestCases(_JUnitView):
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         files = self.locator.change_view(JUnitView, by="files")
-        return [Link("The JUnit files, and what is missing of them", files, letter="f", group=LIST)]
+        folder = self._folders.get(str(row["build"]), "") if row is not None and row["state"] == "failed" else ""
+        since = since_entries(self.bucket.locator(folder), str(row["test"])) if row is not None and folder else []
+        return [*since, Link("The JUnit files, and what is missing of them", files, letter="f", group=LIST)]
 
     def summary(self, frame: pl.DataFrame) -> str:
         return _count_states(frame["state"])
@@ -648,7 +651,9 @@ class TestMatrix(_JUnitView):
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         label, first = ("Failing tests first", "") if self.locator.first else ("Flakiest tests first", "flaky")
-        return [Link(label, replace(self.locator, first=first), letter="F", group=LIST)]
+        folder = self._folders.get(str(row["last_failure"]), "") if row is not None else ""
+        since = since_entries(self.bucket.locator(folder), str(row["test"])) if row is not None and folder else []
+        return [*since, Link(label, replace(self.locator, first=first), letter="F", group=LIST)]
 
     def summary(self, frame: pl.DataFrame) -> str:
         return _count_states(frame["state"])

@@ -15,7 +15,7 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.errors import AppError
-from backends.failure_links import failure_entries
+from backends.failure_links import failure_entries, since_entries
 from backends.frames.formats import format_value
 from backends.frames.getters import iso_milliseconds, iso_time, optional
 from backends.frames.schema import Column, Kind, Schema
@@ -204,6 +204,8 @@ class ArtifactList(ClientListing):
         if tree is not None and not isinstance(view, Document):
             entries.append(Link("This artifact as a tree", tree, letter="v"))
         entries += task_entries(self.client.root, row, task_document(self.client, row))
+        if row.get("run_state") == "failed":
+            entries += since_entries(Task(str(row["task_id"]), row.get("run"), self.client.root))
         return [*entries, *failure_entries(self.locator)]
 
     def files(self, rows: pl.DataFrame, cancel: CancelToken) -> Iterator[list[RemoteFile]]:

@@ -9,7 +9,7 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.errors import UsageError
-from backends.failure_links import failure_entries
+from backends.failure_links import failure_entries, since_entries
 from backends.frames.filter_ast import quoted_if_needed
 from backends.frames.formats import describe_row
 from backends.http.errors import AccessDeniedError, HttpError
@@ -102,6 +102,8 @@ class TaskList(ClientListing):
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         entries = [] if row is None else task_entries(self.client.root, row, self.document(row))
+        if row is not None and row["state"] == "failed":
+            entries += since_entries(self.open(row))
         here = TaskGroup(getattr(self.locator, "group_id", ""), self.client.root)
         own = here if not getattr(self.locator, "task_ids", ()) else None  # leads from this list to itself
         return [one for one in entries if getattr(one, "opens", None) != own]

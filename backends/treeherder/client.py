@@ -452,11 +452,16 @@ class TreeherderClient:
     def find_revision(self, repository: str, push_id: int, cancel: CancelToken | None = None) -> str:
         """The revision of a push's tip; "" where that cannot be had: it only leads to the push's page."""
         try:
-            path = project_path(repository, f"push/{int(push_id)}")
-            push = decode_json(self.api.get(path, policy=_unless_empty, cancel=cancel))
+            return self.fetch_push(repository, push_id, cancel).revision or ""
         except (HttpError, NotTreeherderError):
             return ""
-        return str(push.get("revision") or "") if isinstance(push, dict) else ""
+
+    def fetch_push(self, repository: str, push_id: int, cancel: CancelToken | None = None) -> TreeherderPush:
+        """One push by its id."""
+        path = project_path(repository, f"push/{int(push_id)}")
+        push = decode_json(self.api.get(path, policy=_unless_empty, cancel=cancel))
+        found: TreeherderPush = lenient(TreeherderPush, push if isinstance(push, dict) else {})
+        return found
 
     # Jobs
 
@@ -520,6 +525,16 @@ class TreeherderClient:
             raise NotTreeherderError(response.url, "it does not describe a job")
         job: PushJob = lenient(PushJob, value)
         return job
+
+    def find_job(self, repository: str, task_id: str, run: int, cancel: CancelToken | None = None) -> PushJob:
+        """The job that a run of a task is. Raises `UnknownItemError`."""
+        query: Params = {"task_id": task_id, "retry_id": run, "count": 10}
+        jobs = self._fetch_jobs_page(repository, query, cancel).items
+        # A filter that the endpoint does not understand is ignored by it, and any jobs come.
+        found = [job for job in jobs if job.task_id == task_id and job.retry_id == run]
+        if not found:
+            raise UnknownItemError(f"Treeherder has no job of task {task_id}.", "Jobs are deleted after 120 days.")
+        return found[0]
 
     def fetch_log_errors(self, repository: str, job_id: int, cancel: CancelToken | None = None) -> Result[TextLogError]:
         """The lines that Treeherder took for failures; none until it has read the log."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.failure_links import failure_entries
+from backends.failure_links import failure_entries, since_entries
 from backends.frames.formats import format_value
 from backends.frames.getters import epoch_seconds, iso_time, optional, seconds_between, with_context, yes_if
 from backends.frames.schema import Column, Kind, Schema
@@ -153,6 +153,8 @@ class _Jobs(TreeherderList):
             entries.append(Link("Its task and artifacts", task, letter="t"))
         if log is not None:
             entries.append(Link("Its log", log, letter="l"))
+        if row.get("result") in ("testfailed", "busted"):
+            entries += since_entries(task)
         if row.get("result") != "success":
             failures = JobFailures(self.repository, job, self.server)
             entries.append(Link("Its failure lines and the bugs they look like", failures, letter="f"))

@@ -57,6 +57,8 @@ def list_objects(seed: int, bucket: str) -> Iterator[ObjectEntry]:
     for index in range(prow.LONG_BUILDS):
         yield from _build_objects(build := prow.long_build(seed, index))
     yield ObjectEntry(f"logs/{prow.LONG_JOB}/latest-build.txt", "latest", build)
+    for build in prow.regression_builds(seed):
+        yield from _build_objects(build)
 
 
 def _pull_objects(builds: list[Build]) -> Iterator[ObjectEntry]:

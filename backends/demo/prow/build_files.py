@@ -19,7 +19,7 @@ from uuid import UUID
 
 from backends.demo.deterministic_random import digest, generator, hexadecimal, number
 from backends.demo.prow import junit
-from backends.demo.prow.builds import CATALOGUE, LONG_JOB, STEPS, Build, kubernetes_builds
+from backends.demo.prow.builds import CATALOGUE, LONG_JOB, REGRESSION_JOB, STEPS, Build, kubernetes_builds
 from backends.demo.prow.chunked_bytes import ByteChunk, ChunkedBytes, single_chunk
 
 NODES = ("e2e-master-0", "e2e-minion-group-1xq4", "e2e-minion-group-7bzr")
@@ -102,6 +102,9 @@ def _started(build: Build, born: float) -> str:
         revisions = f"master:{_sha(build, 'base')},{build.pull}:{_sha(build, 'head')}"
         content["repos"] = {f"kubernetes/{build.repo}": revisions}
         content["repo-commit"] = _sha(build, "base")
+    if build.job == REGRESSION_JOB:
+        content["repos"] = {f"kubernetes/{build.repo}": f"master:{build_commit(build)}"}
+        content["repo-commit"] = build_commit(build)
     if build.role == "counter":
         content |= {"node": "jenkins-worker-1", "version": "v1.8.0-alpha.2", "job-version": "v1.8.0-alpha.2"}
     if build.role == "error":
@@ -112,13 +115,18 @@ def _started(build: Build, born: float) -> str:
 def _finished(build: Build) -> str:
     content: dict[str, Any] = {"timestamp": build.ended, "passed": build.passed, "result": build.result}
     if build.pull or not build.openshift:
-        content["revision"] = _sha(build, "head")
+        content["revision"] = build_commit(build) if build.job == REGRESSION_JOB else _sha(build, "head")
     if build.openshift and build.result != "error":
         namespace = f"ci-op-{build.id[-8:]}"
         content["metadata"] = {"work-namespace": namespace, "pod": _uuid(build), "infra-commit": "8f3c1e2"}
     if build.role == "error":
         content["metadata"] = {"uploader": "crier"}
     return _compact(content)
+
+
+def build_commit(build: Build) -> str:
+    """What a build of REGRESSION_JOB tested."""
+    return hexadecimal(40, build.job, "commit", (build.index + 1) // 2)
 
 
 def _step_started(entry: ObjectEntry) -> str:

@@ -24,10 +24,14 @@ COMPLETENESS_JOB = "periodic-ci-openshift-release-master-ci-4.6-upgrade-from-sta
 KUBERNETES_JOB = "ci-kubernetes-e2e-gci-gce"
 PULL_JOB = "pull-kubernetes-e2e-gce"
 LONG_JOB = "ci-kubernetes-unit"
+# A job of which one test fails since a known build; another one fails now and then.
+REGRESSION_JOB = "ci-kubernetes-e2e-storage"
 STEPS = ("ipi-conf", "ipi-conf-gcp", "ipi-install-rbac", "ipi-install-install", "openshift-e2e-test", "gather-extra")
 UPGRADE_STEPS = ("ipi-conf", "ipi-install-stableinitial", "openshift-e2e-test", "gather-must-gather")
 CATALOGUE = json.loads((Path(__file__).parent / "catalogue.json").read_bytes())
 
+REGRESSION_BUILDS, FIRST_REGRESSED = 40, 27  # how many, and which of them (the oldest is 0)
+LOST_BEFORE_REGRESSION = 2  # builds right before it that were aborted
 SNOWFLAKE_EPOCH = 1_288_834_974_657
 NEWEST = 1_795_197_600  # 2026-11-20 18:00:00 UTC
 LONG_BUILDS = 5_000
@@ -180,6 +184,28 @@ def pull_builds(seed: int) -> list[Build]:
         folder = f"pr-logs/pull/{where}/{PULL_JOB}/{build.id}/"
         found.append(replace(build, folder=folder, entries=_CLONED, pull=pull, repo=repo, role=role))
     return found
+
+
+def regression_builds(seed: int) -> list[Build]:
+    """40 builds of REGRESSION_JOB; a build's commit is that of the build before it every other time."""
+    found = []
+    for build in _series(seed, KUBERNETES_BUCKET, REGRESSION_JOB, REGRESSION_BUILDS, 14_400, 0.0):
+        entries: tuple[str, ...] = _CLONED
+        result = "SUCCESS"
+        if build.index >= FIRST_REGRESSED or fails_now_and_then(seed, build.index):
+            result = "FAILURE"
+        elif build.index >= FIRST_REGRESSED - LOST_BEFORE_REGRESSION:
+            result, entries = "ABORTED", tuple(entry for entry in _CLONED if entry != "artifacts/")
+        found.append(replace(build, entries=entries, repo="kubernetes", result=result))
+    return found
+
+
+def fails_now_and_then(seed: int, index: int) -> bool:
+    """Whether the intermittent test of REGRESSION_JOB fails in that build: in the newest, and in a third of the others
+    that ran it."""
+    is_lost = FIRST_REGRESSED - LOST_BEFORE_REGRESSION <= index < FIRST_REGRESSED
+    chosen = index in (REGRESSION_BUILDS - 1, 20) or number(seed, REGRESSION_JOB, index, "now and then") % 3 == 0
+    return chosen and not is_lost
 
 
 def long_build(seed: int, index: int) -> Build:

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
 from backends.demo.deterministic_random import fraction, generator, number
-from backends.demo.prow.builds import CATALOGUE, Build
+from backends.demo.prow.builds import CATALOGUE, FIRST_REGRESSED, REGRESSION_JOB, Build, fails_now_and_then
 
 OPENSHIFT_TESTS = tuple(CATALOGUE["tests"])
 KUBERNETES_TESTS = tuple(
     name.rpartition(" [")[0].replace("[sig-", "Kubernetes e2e suite.[It] [sig-") + " [Conformance]"
     for name in OPENSHIFT_TESTS
 )
+REGRESSED_TEST, INTERMITTENT_TEST = KUBERNETES_TESTS[3], KUBERNETES_TESTS[4]
 _BROKEN_FOR = 25  # builds
 TRUNCATED, CONTROL_CHARACTERS, BAD_TIMES, TWO_ROOTS = 61, 62, 63, 64  # builds of each job whose first file is damaged
 
@@ -35,12 +36,23 @@ def test_cases(seed: int, build: Build) -> list[DemoJUnitCase]:
     """In the order of the file; a flake is a failure and then a pass of the same name."""
     tests = OPENSHIFT_TESTS if build.openshift else KUBERNETES_TESTS
     results: list[DemoJUnitCase] = []
+    if build.job == REGRESSION_JOB:
+        return [_planted_case(seed, build, test) for test in tests]
     for position, test in enumerate(tests):
         results += _runs(seed, build, position, test)
     failed = {case.name for case in results if case.state == "F"} - {case.name for case in results if case.state == "P"}
     if not build.passed and build.result and not failed:
         results.append(DemoJUnitCase(tests[1], "F", 61.5, _failure_text(seed, build, tests[1])))
     return results
+
+
+def _planted_case(seed: int, build: Build, test: str) -> DemoJUnitCase:
+    """Of the job with a known regression: the only two tests that ever fail are planted."""
+    is_failed = (test == REGRESSED_TEST and build.index >= FIRST_REGRESSED) or (
+        test == INTERMITTENT_TEST and fails_now_and_then(seed, build.index)
+    )
+    text = _failure_text(seed, build, test) if is_failed else ""
+    return DemoJUnitCase(test, "F" if is_failed else "P", 5 + number(seed, build.id, test) % 240, text)
 
 
 def _runs(seed: int, build: Build, position: int, test: str) -> list[DemoJUnitCase]:

@@ -79,14 +79,18 @@ def planted_failures(seed: int, task: DemoTask, run_id: int) -> list[PlantedFail
     """What the summary of a failed run lists: one to three tests, most of one cause. Nothing of other runs."""
     if task.history[run_id].state != "failed" or not has_summary(task):
         return []
-    random = generator(seed, task.id, run_id, "planted")
-    cause = TEST_CAUSES[number(seed, task.id, "cause") % len(TEST_CAUSES)]
+    first = task.fails_like or task.id
+    random = generator(seed, first, 0 if task.fails_like else run_id, "planted")
+    words = generator(seed, task.id, run_id, "words")
+    cause = TEST_CAUSES[number(seed, first, "cause") % len(TEST_CAUSES)]
     found = []
     for place in range(random.choice((1, 1, 2, 3))):
         chosen = cause if place < 2 else random.choice(TEST_CAUSES)
         group = f"{random.choice(_FOLDERS)}/{random.choice(_WORDS)}.toml"
         test = group.replace(".toml", f"_{random.choice(_WORDS)}_{place}.js")
         subtest, message = _fill(chosen.subtest, random), _fill(chosen.message, random)
+        if task.fails_like:
+            subtest, message = _fill(chosen.subtest, words), _fill(chosen.message, words)
         found.append(
             PlantedFailure(chosen.name, test, group, chosen.status, chosen.expected, subtest, message, chosen.known)
         )
@@ -98,7 +102,9 @@ def log_cause(seed: int, task: DemoTask, run_id: int) -> tuple[Cause, str] | Non
     if task.history[run_id].state != "failed" or has_summary(task):
         return None
     is_build = task.label.kind in ("build", "spidermonkey")
-    cause = BUILD_CAUSE if is_build else LOG_CAUSES[number(seed, task.id, "log cause") % len(LOG_CAUSES)]
+    cause = (
+        BUILD_CAUSE if is_build else LOG_CAUSES[number(seed, task.fails_like or task.id, "log cause") % len(LOG_CAUSES)]
+    )
     return cause, _fill(cause.message, generator(seed, task.id, run_id, "planted line"))
 
 

@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import cached_property, partial
 from math import inf, log
 from pathlib import Path
@@ -20,10 +19,10 @@ from typing import Any
 from backends.demo.deterministic_random import fraction, generator, hexadecimal, number, slugid
 from backends.demo.options import DemoOptions
 from backends.demo.taskcluster.catalogue import Planned, plan_tasks, source_test_label
-from backends.demo.taskcluster.model import DemoGroup, DemoRun, DemoTask, draw_outcome, plan_runs
+from backends.demo.taskcluster.model import FINISHED_AT, DemoGroup, DemoRun, DemoTask, draw_outcome, plan_runs
+from backends.demo.taskcluster.pushes import AUTOLAND, SPECS, plan_pushes
+from backends.demo.taskcluster.regressions import EARLIER, earlier_tasks, group_name
 
-# The finished group is always this one push, so that its bytes are the same on every day.
-FINISHED_AT = datetime(2026, 11, 20, 8, 0, tzinfo=UTC).timestamp()
 RUNNING_TASKS = 240
 # The running group is two minutes old when the server starts and done about ten minutes later.
 RUNNING_HEAD_START = 120.0
@@ -63,8 +62,29 @@ class Fixtures:
             )
             for number, name in enumerate((f"earlier-{n}" for n in range(1, EARLIER_PUSHES + 1)), start=1)
         )
-        groups = (self.finished, self.running, self.empty, self.hostile, *self.earlier)
-        self.groups = {group.id: group for group in groups}
+
+    @cached_property
+    def groups(self) -> dict[str, DemoGroup]:
+        groups = (self.finished, self.running, self.empty, self.hostile, *self.earlier, *self.before.values())
+        return {group.id: group for group in groups}
+
+    @cached_property
+    def before(self) -> dict[int, DemoGroup]:
+        """Groups of autoland's pushes before the finished group's, by how many pushes before it, with the tasks whose
+        labels failed in it."""
+        pushes = plan_pushes(self.seed, SPECS[0], self.finished)
+        place = next(push.order for push in pushes if push.group is not None)
+        found = {}
+        for number_, push in enumerate(reversed(pushes[max(place - EARLIER, 0) : place]), start=1):
+            make = partial(self._tasks_before, number_)
+            group = self._group(group_name(number_), AUTOLAND, make)
+            found[number_] = replace(
+                group, revision=push.revision, pushlog=self.finished.pushlog - number_, epoch=float(push.time)
+            )
+        return found
+
+    def _tasks_before(self, before: int) -> list[DemoTask]:
+        return earlier_tasks(self.seed, before, self.finished.tasks)
 
     def _group(self, name: str, project: str, make_tasks: Callable[[], Sequence[DemoTask]]) -> DemoGroup:
         """A finished group; its decision task, index 0, has the group's id."""
@@ -92,7 +112,7 @@ class Fixtures:
             root = f"gecko.v2.{group.project}"
             for path in (f"revision.{group.revision}.taskgraph", f"pushlog-id.{group.pushlog}", "latest.taskgraph"):
                 entries.append(DemoIndexEntry(f"{root}.{path}.decision", group.id))
-        for group in self.earlier:
+        for group in (*self.earlier, *self.before.values()):
             entries.append(DemoIndexEntry(f"gecko.v2.{group.project}.pushlog-id.{group.pushlog}.decision", group.id))
         for task in self.finished.tasks:
             if task.label.kind == "build" and not task.retrigger:

@@ -13,6 +13,8 @@ from functools import cached_property
 from math import exp, log
 from random import Random
 
+# The finished group is always this one push, so that its bytes are the same on every day.
+FINISHED_AT = datetime(2026, 11, 20, 8, 0, tzinfo=UTC).timestamp()
 # Of a thousand tasks of a sheriffed branch about thirty fail and ten end in an exception.
 _OUTCOMES = (
     ("completed", 0.946),
@@ -106,7 +108,10 @@ class DemoRun:
 
 @dataclass(frozen=True, slots=True)
 class DemoTask:
-    """One task and all of its runs, of which `runs_at` returns those that have begun."""
+    """One task and all of its runs, of which `runs_at` returns those that have begun.
+
+    `fails_like`: the id of a task whose failures it repeats, in other words of the same causes.
+    """
 
     id: str
     group_id: str
@@ -117,6 +122,7 @@ class DemoTask:
     retries_left: int = 5
     retrigger: bool = False
     role: str = ""
+    fails_like: str = ""
 
     def runs_at(self, now: float) -> tuple[DemoRun, ...]:
         return tuple(run.visible_at(now) for run in self.history if run.scheduled <= now)

@@ -17,13 +17,11 @@ from random import Random
 from typing import NamedTuple
 
 from backends.demo.deterministic_random import fraction, generator
+from backends.demo.taskcluster.pushes import DAY, NOW, DemoPush
 from backends.demo.treeherder.repositories import (
-    DAY,
     FIRST_SUMMARY,
-    NOW,
     SUMMARIES,
     DemoDatum,
-    DemoPush,
     DemoRepository,
     Json,
     StepsByIndex,

@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, parse_qsl, urlencode
 import msgspec
 
 from backends.demo.asgi import HTML, DemoReply, DemoRequest, Headers
-from backends.demo.treeherder.repositories import NOW, Json
+from backends.demo.taskcluster.pushes import NOW
+from backends.demo.treeherder.repositories import Json
 
 T = TypeVar("T")
 

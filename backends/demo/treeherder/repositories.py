@@ -10,15 +10,14 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from math import log, nan
 from random import Random
 from typing import Any, NamedTuple
 
-from backends.demo.deterministic_random import fraction, generator, hexadecimal, number, slugid
+from backends.demo.deterministic_random import fraction, generator, number, slugid
 from backends.demo.taskcluster.catalogue import (
     BUILDS,
     OWNERS,
@@ -28,17 +27,26 @@ from backends.demo.taskcluster.catalogue import (
     decision_label,
     test_label,
 )
-from backends.demo.taskcluster.fixtures import FINISHED_AT, Fixtures
+from backends.demo.taskcluster.fixtures import Fixtures
 from backends.demo.taskcluster.model import DemoGroup, DemoRun, DemoTask, Label
+from backends.demo.taskcluster.pushes import (
+    AUTOLAND,
+    DAY,
+    NOW,
+    REPOSITORY_IDS,
+    SPECS,
+    TRY,
+    DemoPush,
+    RepositorySpec,
+    plan_pushes,
+    revision,
+)
+from backends.demo.taskcluster.regressions import FIRST_WITH_HISTORY
 from backends.demo.treeherder.test_configs import AGES, SHARES, PerfSignature, TestConfig, plan_configs, plan_signatures
 
 Json = dict[str, Any]
 StepsByIndex = dict[int, list[tuple[int, float]]]
 
-AUTOLAND, TRY, CENTRAL = "autoland", "try", "mozilla-central"
-REPOSITORY_IDS = {CENTRAL: 1, TRY: 4, AUTOLAND: 77}
-DAY = 86_400
-NOW = int(FINISHED_AT) + DAY * 3 // 2  # the finished task group's push is a day and a half old
 JOBS_LIVE_DAYS = 120  # then Treeherder deletes jobs; their performance data stay, without a job
 # The two pushes of try that are compared: six runs of each configuration, some of them on one side only.
 BASE_PUSH, NEW_PUSH = 30, 31
@@ -48,8 +56,8 @@ SUMMARIES, FIRST_SUMMARY = 330, 46_001
 FAVORITE_SUMMARY = FIRST_SUMMARY + SUMMARIES
 # Ids of the running task group's push and jobs begin so far after the others'.
 _LIVE_PUSH, _LIVE_JOB = 9_000, 900_000
+_JOB_BEFORE = 1_000_000  # the same of jobs with a planted history
 _MAX_SIGNATURES = 64  # of a configuration
-_RECENT_DAYS, _OLDER_DAYS = 30, 120
 _FILES = ("netwerk cache", "IPC channel", "DisplayListBuilder", "the style system", "GC nursery", "SessionStore")
 _VERBS = ("Add test for", "Reduce allocations in", "Update", "Simplify", "Avoid locking in", "Remove dead code from")
 _EXTRA_RUNS = (1, 1, 2, 4)  # most configurations run once on a push, one in eight was retriggered
@@ -64,24 +72,6 @@ _DRIFTING, _GAPPY = 0.10, 0.03
 def iso(second: float) -> str:
     """Naive UTC, with microseconds only where there are any, as Django formats it."""
     return datetime.fromtimestamp(second, UTC).replace(tzinfo=None).isoformat()
-
-
-class DemoPush(NamedTuple):
-    """`order` counts from the oldest. `perf` is "all", "speedometer" or "" (no performance jobs); `builds`: it has
-    build metrics; `group` is the task group of the synthetic Taskcluster that its jobs are, if any."""
-
-    order: int
-    id: int
-    revision: str
-    author: str
-    time: int
-    perf: str
-    builds: bool
-    group: DemoGroup | None = None
-
-    @property
-    def name(self) -> str:
-        return self.author.split("@")[0]
 
 
 class DemoJob(NamedTuple):
@@ -133,44 +123,6 @@ class DemoDatum(NamedTuple):
 
 
 # Pushes
-
-
-def _plan_pushes(seed: int, spec: RepositorySpec, group: DemoGroup | None) -> list[DemoPush]:
-    """Oldest first. `group`: the finished task group, whose revision is one of these pushes."""
-    random = generator(seed, "pushes", spec.name)
-    recent = NOW - _RECENT_DAYS * DAY
-    times = {_random_time(random, recent, NOW - 900) for _ in range(spec.recent - 2)}
-    times |= {_random_time(random, recent - _OLDER_DAYS * DAY, recent) for _ in range(spec.older)}
-    times.add(NOW - 2400)  # its jobs are still pending and running
-    while len(times) < spec.recent + spec.older - (group is not None):
-        times.add(_random_time(random, recent, NOW - 900))
-    if group is not None:
-        times = {time for time in times if abs(time - group.epoch) > 600} | {int(group.epoch)}
-    return [_make_push(seed, spec, order, time, group) for order, time in enumerate(sorted(times))]
-
-
-def _random_time(random: Random, begin: int, end: int) -> int:
-    """Fewer on weekends and at night."""
-    while True:
-        second = random.randrange(begin, end)
-        moment = datetime.fromtimestamp(second, UTC)
-        busy = (0.35 if moment.weekday() > 4 else 1.0) * (0.25 if moment.hour < 6 else 1.0)
-        if random.random() < busy:
-            return second
-
-
-def _make_push(seed: int, spec: RepositorySpec, order: int, time: int, group: DemoGroup | None) -> DemoPush:
-    random = generator(seed, "push", spec.name, order)
-    owner, chance = random.choice(OWNERS), random.random()
-    perf = "all" if chance < 0.36 else "speedometer" if chance < 0.46 else ""
-    builds = perf == "all" or random.random() < 0.4
-    if group is not None and time == int(group.epoch):
-        return DemoPush(order, spec.first_push + order, group.revision, owner, time, "all", True, group)
-    return DemoPush(order, spec.first_push + order, revision(seed, spec.name, order), owner, time, perf, builds)
-
-
-def revision(seed: int, repository: str, order: int, commit: int = 0) -> str:
-    return hexadecimal(40, seed, repository, "revision", order, *((commit,) if commit else ()))
 
 
 def commits(seed: int, repository: str, push: DemoPush) -> list[tuple[str, str, str]]:
@@ -359,26 +311,6 @@ def replicates(seed: int, signature: PerfSignature, job: DemoJob, value: float) 
 # Repositories
 
 
-@dataclass(frozen=True)
-class RepositorySpec:
-    """`recent` pushes in the last month, `older` ones before. One configuration of `share` is measured there."""
-
-    name: str
-    recent: int
-    older: int
-    share: int
-    first_push: int
-    first_job: int
-    first_signature: int
-
-
-SPECS = (
-    RepositorySpec(AUTOLAND, 190, 110, 1, 1_700_001, 533_000_000, 5_090_000),
-    RepositorySpec(TRY, 42, 0, 3, 1_720_001, 535_000_000, 5_410_000),
-    RepositorySpec(CENTRAL, 30, 20, 5, 1_740_001, 537_000_000, 4_770_000),
-)
-
-
 def signature_id(spec: RepositorySpec, index: int) -> int:
     """Ids are neither dense nor the same in two repositories."""
     return spec.first_signature + 3 * index + index % 2
@@ -397,8 +329,12 @@ class DemoRepository:
         configs: Sequence[TestConfig],
         signatures: Sequence[PerfSignature],
         group: DemoGroup | None,
+        before: Mapping[int, DemoGroup],
     ) -> None:
-        """`group`: the task group that one of the pushes is; a running one is the youngest, and measures nothing."""
+        """`group`: the task group that one of the pushes is; a running one is the youngest, and measures nothing.
+
+        `before`: the task groups of the pushes before it, by how many pushes before.
+        """
         self.seed, self.spec, self.name, self.id = seed, spec, spec.name, REPOSITORY_IDS[spec.name]
         self.configs = [
             config for config in configs if not config.index or fraction(seed, "share", config.index) * spec.share < 1
@@ -410,10 +346,11 @@ class DemoRepository:
         self._running_group = group if group is not None and group.changes else None
         self.steps: StepsByIndex = _steps_on_try(seed, self.signatures) if spec.name == TRY else {}
         self._series: dict[int, array[float]] = {}
+        self._before = before
 
     @cached_property
     def pushes(self) -> list[DemoPush]:
-        pushes = _plan_pushes(self.seed, self.spec, self._finished_group)
+        pushes = plan_pushes(self.seed, self.spec, self._finished_group)
         if self.name == TRY:
             for order in (BASE_PUSH, NEW_PUSH):
                 pushes[order] = pushes[order]._replace(perf="all", builds=True)
@@ -474,15 +411,35 @@ class DemoRepository:
             jobs.append(job._replace(id=first + 16 * places[task] + run))
         return jobs
 
+    @cached_property
+    def jobs_before(self) -> dict[int, DemoJob]:
+        """Those of the labels that failed in the finished task group, in the pushes before it, by id."""
+        found: dict[int, DemoJob] = {}
+        place = next((push.order for push in self.pushes if push.group is not None), 0)
+        for number_, group in self._before.items():
+            first = self.spec.first_job + _JOB_BEFORE + 1000 * number_
+            places = {task.id: task.index for task in group.tasks}
+            for job in _jobs_of_group(self.pushes[place - number_], group, ()):
+                if (index := places[job.task_of(self.seed)[0]]) >= FIRST_WITH_HISTORY:
+                    found[first + index] = job._replace(id=first + index)
+        return found
+
+    def jobs_like(self, job: DemoJob) -> list[DemoJob]:
+        """Other jobs with its label. Of a label with a planted history only those that belong to it."""
+        before = [one for one in self.jobs_before.values() if one.label.name == job.label.name]
+        jobs = [one for one in self.jobs if one.label.name == job.label.name and (not before or one.task is not None)]
+        return [one for one in (*jobs, *before) if one.id != job.id]
+
     def job(self, job_id: int) -> DemoJob | None:
         if self._running_group is not None and job_id >= self.spec.first_job + _LIVE_JOB:
             return next((job for job in self.live_jobs() if job.id == job_id), None)
-        return self._jobs_by_id.get(job_id)
+        return self._jobs_by_id.get(job_id) or self.jobs_before.get(job_id)
 
     def jobs_of_push(self, push_id: int) -> list[DemoJob]:
         if self.live_push is not None and push_id == self.live_push.id:
             return self.live_jobs()
-        return self._jobs_by_push.get(push_id, [])
+        before = [job for job in self.jobs_before.values() if job.push.id == push_id]
+        return [*self._jobs_by_push.get(push_id, []), *before]
 
     @cached_property
     def measured_jobs(self) -> dict[int, list[DemoJob]]:
@@ -575,6 +532,10 @@ class TreeherderData:
         used = {signature.config.index for signature in signatures}
         configs = [config for config in configs if config.index in used]
         groups = {AUTOLAND: self._fixtures.finished, TRY: self._fixtures.running}
+        before = {AUTOLAND: self._fixtures.before}
         return {
-            spec.name: DemoRepository(self.seed, spec, configs, signatures, groups.get(spec.name)) for spec in SPECS
+            spec.name: DemoRepository(
+                self.seed, spec, configs, signatures, groups.get(spec.name), before.get(spec.name, {})
+            )
+            for spec in SPECS
         }

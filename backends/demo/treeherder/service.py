@@ -17,16 +17,12 @@ from uuid import UUID
 from backends.demo.asgi import DemoReply, DemoRequest, compile_route
 from backends.demo.deterministic_random import digest, number
 from backends.demo.taskcluster.fixtures import Fixtures
+from backends.demo.taskcluster.pushes import AUTOLAND, DAY, NOW, REPOSITORY_IDS, DemoPush
 from backends.demo.treeherder.alerts import DOWNSTREAM, INVALID, REASSIGNED, UNTRIAGED, AlertTable, DemoAlertSummary
 from backends.demo.treeherder.api import Query, TreeherderError, html_page, json_answer, paginate
 from backends.demo.treeherder.repositories import (
-    AUTOLAND,
-    DAY,
-    NOW,
-    REPOSITORY_IDS,
     DemoDatum,
     DemoJob,
-    DemoPush,
     DemoRepository,
     Json,
     TreeherderData,
@@ -235,6 +231,10 @@ def _list_jobs(call: _Call) -> Json:
     jobs: Iterable[DemoJob]
     if "id__in" in query:
         jobs = [job for job_id in set(query.numbers("id__in")) if (job := repository.job(job_id)) is not None]
+    elif "task_id" in query:
+        task, run = query.text("task_id"), query.number("retry_id")
+        all_jobs = (*repository.jobs, *repository.jobs_before.values(), *repository.live_jobs())
+        jobs = [job for job in all_jobs if job.task is not None and job.task[0] == task and run in (None, job.task[1])]
     elif query.text("push_id").isdecimal():
         jobs = repository.jobs_of_push(int(query.text("push_id")))
     else:
@@ -282,8 +282,9 @@ def _get_job(call: _Call) -> Json:
 def _similar_jobs(call: _Call) -> Json:
     """Of the same name, the youngest push first."""
     repository, job = call.repository, _find_job(call)
-    jobs = [one for one in repository.jobs if one.label.name == job.label.name and one.id != job.id]
-    jobs = sorted(jobs, key=lambda one: (-one.push.time, one.id))[: call.query.number("count") or 50]
+    jobs = sorted(repository.jobs_like(job), key=lambda one: (-one.push.time, one.id))[
+        : call.query.number("count") or 50
+    ]
     meta = {"count": len(jobs), "offset": 0, "repository": repository.name}
     return {"results": [_job_json(call.seed, one) for one in jobs], "meta": meta}
 
