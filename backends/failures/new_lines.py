@@ -29,7 +29,7 @@ from backends.logs.matching import text_cell
 from backends.logs.spool import LINE_CAP, NEWLINE
 
 SIMILAR = 0.75
-VARIANTS = 3
+VARIANTS = 2
 MIN_CHARACTERS = 4  # of a signature; shorter lines ("})", "OK") say nothing
 MAX_SETS = 100_000  # distinct sets of words that are kept of a log, and of all: those with the smallest hashes
 MAX_COMMON = 100  # sets that are looked at for one word

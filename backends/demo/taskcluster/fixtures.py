@@ -28,6 +28,7 @@ RUNNING_TASKS = 240
 # The running group is two minutes old when the server starts and done about ten minutes later.
 RUNNING_HEAD_START = 120.0
 RUNNING_SECONDS = 600.0
+EARLIER_FINISHED = 2  # pushes before the finished group, of the same labels: what passed there is compared with
 EARLIER_PUSHES = 3  # of the running group's project, finished: what its time left is estimated from
 _QUIRKS = {quirk["role"]: quirk for quirk in json.loads((Path(__file__).parent / "hostile.json").read_bytes())}
 _SEGMENTS = "".join(f"segment-{place:04d}/" for place in range(310))[:1_000]
@@ -63,7 +64,15 @@ class Fixtures:
             )
             for number, name in enumerate((f"earlier-{n}" for n in range(1, EARLIER_PUSHES + 1)), start=1)
         )
-        groups = (self.finished, self.running, self.empty, self.hostile, *self.earlier)
+        self.earlier_finished = tuple(
+            replace(
+                self._group(name, "autoland", partial(_earlier_tasks, options, name)),
+                pushlog=self.finished.pushlog - number,
+                epoch=FINISHED_AT - number * 9_000,
+            )
+            for number, name in enumerate((f"before-{n}" for n in range(1, EARLIER_FINISHED + 1)), start=1)
+        )
+        groups = (self.finished, self.running, self.empty, self.hostile, *self.earlier, *self.earlier_finished)
         self.groups = {group.id: group for group in groups}
 
     def _group(self, name: str, project: str, make_tasks: Callable[[], Sequence[DemoTask]]) -> DemoGroup:
@@ -92,7 +101,7 @@ class Fixtures:
             root = f"gecko.v2.{group.project}"
             for path in (f"revision.{group.revision}.taskgraph", f"pushlog-id.{group.pushlog}", "latest.taskgraph"):
                 entries.append(DemoIndexEntry(f"{root}.{path}.decision", group.id))
-        for group in self.earlier:
+        for group in (*self.earlier, *self.earlier_finished):
             entries.append(DemoIndexEntry(f"gecko.v2.{group.project}.pushlog-id.{group.pushlog}.decision", group.id))
         for task in self.finished.tasks:
             if task.label.kind == "build" and not task.retrigger:
@@ -106,8 +115,17 @@ def _finished_tasks(options: DemoOptions) -> list[DemoTask]:
     return [_finished_task(options.seed, *item) for item in enumerate(plan_tasks(options.seed, options.tasks))]
 
 
-def _finished_task(seed: int, index: int, planned: Planned) -> DemoTask:
-    random = generator(seed, "finished", index)
+def _earlier_tasks(options: DemoOptions, name: str) -> list[DemoTask]:
+    """The same labels in a push before, where nearly all of them passed."""
+    plan = [
+        Planned(one.label, "completed" if index == 0 else "", "", one.retrigger)
+        for index, one in enumerate(plan_tasks(options.seed, options.tasks))
+    ]
+    return [_finished_task(options.seed, index, planned, name) for index, planned in enumerate(plan)]
+
+
+def _finished_task(seed: int, index: int, planned: Planned, name: str = "finished") -> DemoTask:
+    random = generator(seed, name, index)
     label = planned.label
     outcome, role = planned.outcome or draw_outcome(random), planned.role
     if outcome == "unscheduled":  # the group's deadline has passed: the queue ended what had not begun by then
@@ -121,7 +139,7 @@ def _finished_task(seed: int, index: int, planned: Planned) -> DemoTask:
     runs = plan_runs(random, label, outcome, scheduled)
     lost = sum(run.reason in ("worker-shutdown", "claim-expired", "intermittent-task") for run in runs)
     return DemoTask(
-        slugid(seed, "finished", index), slugid(seed, "finished", 0), index, label, round(created, 3), runs,
+        slugid(seed, name, index), slugid(seed, name, 0), index, label, round(created, 3), runs,
         max(5 - lost, 0), planned.retrigger, role,
     )  # fmt: skip
 
