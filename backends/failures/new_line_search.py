@@ -93,6 +93,19 @@ class NewLineSearch:
         """How often a new line comes, what varies in it aside."""
         return self._finder.times.get(line, 1) if self._finder is not None else 1
 
+    def against_text(self) -> str:
+        """For the header: which runs it is compared with, and what could not be had."""
+        if self.problem is not None:
+            return f"{self.problem.sentence} {self.problem.hint}"
+        if self.runs is None:
+            return "New lines only; looking for runs that passed"
+        notes = " ".join(self.runs.notes)
+        if not self.runs.runs:
+            return f"{PassingRuns(self.runs.job).describe()} {notes}".strip()
+        names, count = ", ".join(run.name for run in self.runs.runs), len(self.runs.runs)
+        against = f"{count} passed run{'s' * (count != 1)}{self.runs.describe_places()}: {names}"
+        return f"New lines only, not in {against}" + (f". {notes}" if notes else "")
+
     def describe(self) -> str:
         """For the status line: "148 new lines against 3 runs", and how far that is."""
         if self.problem is not None:

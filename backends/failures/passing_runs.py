@@ -6,6 +6,7 @@ newest builds of the job that passed and began before. What is nearest comes fir
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -42,10 +43,11 @@ VERSION = 1  # of the kept indexes; raise it when a line has another signature
 
 @dataclass(frozen=True)
 class PassingRun:
-    """`name`: for people, e.g. "build 1998 of 2026-11-20"."""
+    """`name`: for people, e.g. "build 1998 of 2026-11-20"; `where`: e.g. "this push", if that says something."""
 
     name: str
     address: LogAddress
+    where: str = ""
 
 
 @dataclass
@@ -62,7 +64,14 @@ class PassingRuns:
         if not self.runs:
             return f"No run{job} that passed was found."
         count = "1 run" if len(self.runs) == 1 else f"{len(self.runs)} runs"
-        return f"{count}{job} that passed: {', '.join(run.name for run in self.runs)}"
+        return f"{count}{job} that passed{self.describe_places()}: {', '.join(run.name for run in self.runs)}"
+
+    def describe_places(self) -> str:
+        """ " (this push)", " (2 this push, 1 an earlier push)", or "" where the names say it."""
+        places = Counter(run.where for run in self.runs if run.where)
+        if len(places) == 1:
+            return f" ({next(iter(places))})"
+        return f" ({', '.join(f'{number} {place}' for place, number in places.items())})" if places else ""
 
 
 def find_passing_runs(
@@ -90,7 +99,7 @@ def _of_task(client: Client, locator: Task | Artifact, count: int, cancel: Cance
             log = run_log(client, task_id, run, live=False)
             if artifact:
                 log = artifact_log(client.root, task_id, run, artifact, live=False)
-            found.runs.append(PassingRun(f"{task_id} run {run} ({where})", log))
+            found.runs.append(PassingRun(f"{task_id} run {run}", log, where))
 
     try:
         runs = client.fetch_status(locator.task_id, cancel)[0].runs

@@ -297,7 +297,9 @@ def log_text(seed: int, group: DemoGroup, task: DemoTask, run_id: int, name: str
         draw = (draw * 1103515245 + 12345) & 0x7FFFFFFF
         lines.append(f"{prefix}{before}{_test_path(draw) if after else ''}{after.rstrip(' ')}\n")
         written += len(lines[-1])
-    body = "".join(lines)[: room - 1] + "\n" if room else ""
+    body = "".join(lines)[: room - 1]
+    whole = body.rfind("\n")  # the last line has blanks where another one does not fit
+    body = body[: max(whole, 0)].ljust(room - 1) + "\n" if room else ""
     body += planted
     return f"{head}{body}{tail}".encode("ascii", "replace")
 
