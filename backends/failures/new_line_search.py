@@ -19,7 +19,8 @@ _AT_ONCE = 2  # logs that are read together: each takes one core and 60 MB
 
 
 def read_passing_runs(found: PassingRuns, reader: IndexReader, cancel: CancelToken) -> PassingLines | None:
-    """What their logs say. Runs whose log cannot be read are taken out with a note; None if no run is left."""
+    """What their logs say. A run whose log cannot be read is taken out with a note, a spare one takes its place; None
+    if no run is left."""
 
     def read(run: PassingRun, own: CancelToken) -> LogIndex | AppError:
         try:
@@ -29,14 +30,20 @@ def read_passing_runs(found: PassingRuns, reader: IndexReader, cancel: CancelTok
         except AppError as error:
             return error
 
-    results = [result for batch in map_in_order(read, found.runs, cancel, _AT_ONCE) for result in batch]
-    indexes = []
-    for run, result in zip(tuple(found.runs), results, strict=True):
-        if isinstance(result, AppError):
-            found.runs.remove(run)
-            found.notes.append(f"The log of {run.name} could not be read: {result.sentence}")
-        else:
-            indexes.append(result)
+    indexes, unread = list[LogIndex](), tuple(found.runs)
+    while unread:
+        results = [result for batch in map_in_order(read, unread, cancel, _AT_ONCE) for result in batch]
+        missing = 0
+        for run, result in zip(unread, results, strict=True):
+            if isinstance(result, AppError):
+                found.runs.remove(run)
+                found.notes.append(f"The log of {run.name} could not be read: {result.sentence}")
+                missing += 1
+            else:
+                indexes.append(result)
+        unread = tuple(found.spare[:missing])
+        del found.spare[:missing]
+        found.runs += unread
     return PassingLines(indexes) if indexes else None
 
 

@@ -52,10 +52,12 @@ class PassingRun:
 
 @dataclass
 class PassingRuns:
-    """`job`: what they are runs of. `notes`: sentences about what could not be looked at."""
+    """`job`: what they are runs of. `spare`: runs to take where a log cannot be read. `notes`: sentences about what
+    could not be looked at."""
 
     job: str = ""
     runs: list[PassingRun] = field(default_factory=list)
+    spare: list[PassingRun] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def describe(self) -> str:
@@ -95,11 +97,11 @@ def _of_task(client: Client, locator: Task | Artifact, count: int, cancel: Cance
     artifact = locator.name if isinstance(locator, Artifact) and locator.name not in (LIVE, BACKING) else ""
 
     def add(task_id: str, run: int, where: str) -> None:
-        if len(found.runs) < count:
-            log = run_log(client, task_id, run, live=False)
-            if artifact:
-                log = artifact_log(client.root, task_id, run, artifact, live=False)
-            found.runs.append(PassingRun(f"{task_id} run {run}", log, where))
+        log = run_log(client, task_id, run, live=False)
+        if artifact:
+            log = artifact_log(client.root, task_id, run, artifact, live=False)
+        chosen = found.runs if len(found.runs) < count else found.spare
+        chosen.append(PassingRun(f"{task_id} run {run}", log, where))
 
     try:
         runs = client.fetch_status(locator.task_id, cancel)[0].runs
@@ -170,6 +172,7 @@ def _of_build(bucket: BucketReader, path: str, base: str, count: int, cancel: Ca
         found.notes.append(f"The builds of the job could not be listed: {error.sentence}")
     if unread:
         found.notes.append(f"{len(unread):,} earlier builds could not be read: {unread[0]}")
+    found.spare = found.runs[count:]
     del found.runs[count:]
     return found
 

@@ -34,14 +34,14 @@ def lines_of(found: Iterable[int], log: bytes) -> list[str]:
 
 
 @given(_LOG, _LOG)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_a_log_against_itself_has_nothing_new_whatever_else_passed(log: bytes, other: bytes) -> None:
     assert find(log, log)[0] == []
     assert find(log, other, log)[0] == []
 
 
 @given(_LOG, _LOG, _LOG, st.integers(1, 50))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_neither_the_order_of_the_runs_nor_the_size_of_the_pieces_matters(
     log: bytes, one: bytes, two: bytes, chunk: int
 ) -> None:
@@ -52,7 +52,7 @@ def test_neither_the_order_of_the_runs_nor_the_size_of_the_pieces_matters(
 
 
 @given(_LOG, _LOG)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_more_passing_lines_never_make_more_new_ones(log: bytes, other: bytes) -> None:
     alone = set(find(log, b"")[0])
     assert set(find(log, other)[0]) <= alone

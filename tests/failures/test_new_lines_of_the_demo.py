@@ -86,7 +86,7 @@ def test_the_command_for_a_task(ciexplore: Caller, demo: dict[str, str], demo_se
     assert done.code == 0
     new = [line for line in done.text.splitlines() if re.match(r"\d+:", line)]
     assert any(line.endswith(planted) for line in new)
-    assert "that passed: " in done.err and re.search(r"[\d,]+ of [\d,]+ lines are new, \d+\.\d %", done.err)
+    assert "that passed (" in done.err and re.search(r"[\d,]+ of [\d,]+ lines are new, \d+\.\d %", done.err)
     # Line numbers are those of the log.
     whole = ciexplore("taskcluster", "log", task_id).text.split("\n")
     for line in new:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from backends.cancel import CancelToken
 from backends.errors import AppError
-from backends.failures.new_line_search import NewLineSearch
+from backends.failures.new_line_search import NewLineSearch, read_passing_runs
 from backends.failures.new_lines import LogIndex, index_log, split_pieces
 from backends.failures.passing_runs import IndexReader, PassingRun, PassingRuns
 from backends.logs import sources
@@ -108,6 +108,16 @@ async def test_nothing_new_and_nothing_to_compare_with_are_said() -> None:
         gone = search(view, AppError("The log is gone."))
         await until(pilot, lambda: gone.complete)
         assert "The log of 0 could not be read: The log is gone." in gone.against_text()
+
+
+def test_a_spare_run_takes_the_place_of_one_whose_log_is_gone() -> None:
+    given = GivenRuns(AppError("The log is gone."), PASSED, FAILED)
+    found = given.find(CancelToken())
+    found.spare = found.runs[2:]
+    del found.runs[2:]
+    assert read_passing_runs(found, given, CancelToken()) is not None
+    assert [run.name for run in found.runs] == ["1", "2"]
+    assert found.spare == [] and found.notes == ["The log of 0 could not be read: The log is gone."]
 
 
 async def test_what_goes_wrong_is_said_and_what_takes_long_can_be_left() -> None:
