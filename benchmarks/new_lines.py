@@ -100,12 +100,13 @@ def measure(url: str, cache: str, runs: int) -> dict[str, Any]:
     passing = read_passing_runs(found, reader, cancel)
     assert passing is not None
     read = time.perf_counter() - wall
-    finder, first, lines = NewLineFinder(passing), 0.0, list[int]()
+    finder, first, first_cpu, lines = NewLineFinder(passing), 0.0, 0.0, list[int]()
     for piece in split_pieces(from_log(client, LogAddress(f"{url}/target.log", "", locator))(cancel)):
         lines += finder.add(piece)
-        first = first or (time.perf_counter() - wall if lines else 0.0)
+        if lines and not first:
+            first, first_cpu = time.perf_counter() - wall, time.process_time() - cpu
     return {
-        "read": read, "first": first, "wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu,
+        "read": read, "first": first, "first_cpu": first_cpu, "wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu,
         "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "kept": reader.kept, "lines": lines,
         "new": finder.new, "all": finder.lines,
     }  # fmt: skip
@@ -123,14 +124,15 @@ def measure_plain(folder: Path, runs: int) -> dict[str, Any]:
 
     wall, cpu = time.perf_counter(), time.process_time()
     seen = {form for number in range(runs) for form in forms(folder / f"{number}.log")}
-    read, first, lines, count = time.perf_counter() - wall, 0.0, list[int](), 0
+    read, first, first_cpu, lines, count = time.perf_counter() - wall, 0.0, 0.0, list[int](), 0
     for count, form in enumerate(forms(folder / "target.log"), 1):
         if form not in seen:
             seen.add(form)
             lines.append(count - 1)
-            first = first or time.perf_counter() - wall
+            if not first:
+                first, first_cpu = time.perf_counter() - wall, time.process_time() - cpu
     return {
-        "read": read, "first": first, "wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu,
+        "read": read, "first": first, "first_cpu": first_cpu, "wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu,
         "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "kept": 0, "lines": lines, "new": len(lines),
         "all": count,
     }  # fmt: skip
@@ -181,11 +183,13 @@ def main() -> None:
             last, middle = results[-1], partial(_median, results)
             hit = len(set(planted) & set(last["lines"]))
             rows.append((
-                case, middle("read"), middle("first"), middle("wall"), middle("cpu"), round(middle("mb")),
+                case, middle("read"), middle("first"), middle("first_cpu"), middle("wall"), middle("cpu"), round(middle("mb")),
                 f"{hit} of {len(planted)}", f"{100 * (last['new'] - hit) / last['all']:.2f} %",
             ))  # fmt: skip
         server.shutdown()
-    print_table(("case", "passing logs s", "first s", "whole s", "CPU s", "peak MB", "planted", "others flagged"), rows)
+    print_table(
+        ("case", "passing logs s", "first s", "CPU s", "whole s", "CPU s", "peak MB", "planted", "others flagged"), rows
+    )
     print(f"must reach: kept {BUDGET_FIRST} s first, {BUDGET_KEPT} s whole; cold {BUDGET_COLD} s; {BUDGET_MB} MB")
 
 

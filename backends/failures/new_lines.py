@@ -35,7 +35,7 @@ MAX_SETS = 100_000  # distinct sets of words that are kept of a log, and of all:
 MAX_COMMON = 100  # sets that are looked at for one word
 MAX_WORDS = 2_000  # characters of a line whose words are looked at
 MAX_JUDGED = 1_000_000  # distinct lines of a log that passing ones do not have; later ones are left out
-PIECE = 2 << 20  # bytes that are looked at together: each call of the regular expression engine costs 12 ms
+PIECE = 1 << 20  # bytes that are looked at together: a call of the regular expression engine costs 12 ms, and memory
 FIRST_PIECE = 64 << 10
 ERROR_WORDS = (
     r"(?i)\b(?:fail(?:ed|ure|s)?|error|fatal|exception|traceback|panic|abort(?:ed)?|denied|refused|timed out|killed|"
@@ -131,6 +131,14 @@ def _smallest_sets(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(frames).unique("key").sort("key").head(MAX_SETS)
 
 
+def _are_missing(values: pl.Series, among: pl.Series) -> pl.Series:
+    """Boolean: whether a value is not in a rising series."""
+    if not len(among):
+        return pl.repeat(True, len(values), eager=True)
+    places = among.search_sorted(values).clip(0, len(among) - 1)
+    return among.gather(places) != values
+
+
 class LogIndex:
     """What one log says: `forms` (form, pattern UInt64), its distinct lines, and `sets` (key UInt64, words
     List(UInt32))."""
@@ -163,18 +171,17 @@ class LogIndexBuilder:
     """Memory grows with the log's distinct lines only."""
 
     def __init__(self) -> None:
-        self._seen: set[int] = set()
+        self._seen = pl.Series("form", [], dtype=pl.UInt64)  # rising: a set of as many numbers takes ten times the room
         self._forms = [pl.DataFrame(schema=_FORMS)]
         self._sets = [pl.DataFrame(schema=_SETS)]
         self._waiting = 0
 
     def add(self, piece: bytes) -> None:
         lines = signatures_of_lines(piece).unique("form")
-        fresh = set(lines["form"].to_list()) - self._seen
-        if not fresh:
+        lines = lines.filter(_are_missing(lines["form"], self._seen))
+        if not len(lines):
             return
-        self._seen |= fresh
-        lines = lines.filter(pl.col("form").is_in(list(fresh)))
+        self._seen = pl.concat([self._seen, lines["form"]]).sort()
         self._forms.append(lines.select("form").with_columns(_patterns(lines["text"])["pattern"]))
         words = _word_sets(lines["text"]).filter(pl.col("words").list.len() > 0)
         sets = words.select(pl.col("words").hash(seed=3).alias("key"), "words")
@@ -214,10 +221,7 @@ class PassingLines:
 
     def unknown(self, forms: pl.Series) -> pl.Series:
         """Boolean, of hashes of signatures: no passing log has them."""
-        if not len(self._forms):
-            return pl.repeat(True, len(forms), eager=True)
-        places = self._forms.search_sorted(forms).clip(0, len(self._forms) - 1)
-        return self._forms.gather(places) != forms
+        return _are_missing(forms, self._forms)
 
     def are_new(self, texts: pl.Series) -> pl.Series:
         """Boolean, of signatures that no passing log has: whether nothing like them is in one."""
