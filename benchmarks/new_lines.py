@@ -106,7 +106,8 @@ def measure(url: str, cache: str, runs: int) -> dict[str, Any]:
         if lines and not first:
             first, first_cpu = time.perf_counter() - wall, time.process_time() - cpu
     return {
-        "read": read, "first": first, "first_cpu": first_cpu, "wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu,
+        "read": read, "first": first, "first_cpu": first_cpu, "wall": time.perf_counter() - wall,
+        "cpu": time.process_time() - cpu,
         "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "kept": reader.kept, "lines": lines,
         "new": finder.new, "all": finder.lines,
     }  # fmt: skip
@@ -132,7 +133,8 @@ def measure_plain(folder: Path, runs: int) -> dict[str, Any]:
             if not first:
                 first, first_cpu = time.perf_counter() - wall, time.process_time() - cpu
     return {
-        "read": read, "first": first, "first_cpu": first_cpu, "wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu,
+        "read": read, "first": first, "first_cpu": first_cpu, "wall": time.perf_counter() - wall,
+        "cpu": time.process_time() - cpu,
         "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "kept": 0, "lines": lines, "new": len(lines),
         "all": count,
     }  # fmt: skip
@@ -183,7 +185,8 @@ def main() -> None:
             last, middle = results[-1], partial(_median, results)
             hit = len(set(planted) & set(last["lines"]))
             rows.append((
-                case, middle("read"), middle("first"), middle("first_cpu"), middle("wall"), middle("cpu"), round(middle("mb")),
+                case, middle("read"), middle("first"), middle("first_cpu"), middle("wall"), middle("cpu"),
+                round(middle("mb")),
                 f"{hit} of {len(planted)}", f"{100 * (last['new'] - hit) / last['all']:.2f} %",
             ))  # fmt: skip
         server.shutdown()
