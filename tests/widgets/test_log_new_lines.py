@@ -82,6 +82,12 @@ async def test_only_new_lines_show_with_marks_numbers_and_counts() -> None:
         view.show_new_lines(None)
         assert view.cursor == 122 and view.row_count == 204
         assert not any("+" in row for row in rows(view))
+        await pilot.press("z")
+        folded = view.row_count
+        view.show_new_lines(found)
+        assert view.row_count not in (folded, 204)
+        view.show_new_lines(None)
+        assert view.row_count == folded
 
 
 async def test_first_results_show_while_the_log_still_comes_in() -> None:

@@ -140,6 +140,7 @@ class LogView(LineList):
         self._fold_version: tuple[int, ...] = ()
         self._fold_next = 0.0
         self._fold_at_new = False  # when the first new lines are there
+        self._folded_before = False  # new lines were shown
         self._timer: Timer | None = None
 
     # ---- what has come since -----------------------------------------------------------------------------------
@@ -311,13 +312,15 @@ class LogView(LineList):
             self._changed()
 
     def show_new_lines(self, search: NewLineSearch | None) -> None:
-        """Shows only what `search` finds, as it finds it, and goes to the first of it; None: all lines again."""
+        """Shows only what `search` finds, as it finds it, and goes to the first of it; None: what was shown before."""
         self._end_waiting()
+        if self.new_lines is None:
+            self._folded_before = self._folding is not None
         self.new_lines = search
         self._strips.clear()
         self._fold_version = ()
         self._fold_at_new = search is not None
-        self._set_folding(None)
+        self._set_folding(self._fold_lines() if search is None and self._folded_before else None)
         if search is not None:
             self._pending = PendingJump("new line", 1, -1)
             self._refold()
