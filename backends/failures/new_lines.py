@@ -114,7 +114,9 @@ def _patterns(texts: pl.Series) -> pl.DataFrame:
     (Boolean): it names no error."""
     blank = texts.str.replace_all(_PATH, "/")
     return pl.DataFrame({"text": texts, "blank": blank}).select(
-        pattern=pl.when(pl.col("text") == pl.col("blank")).then(0).otherwise(pl.col("blank").hash(seed=5)),
+        pattern=pl.when(pl.col("text") == pl.col("blank"))
+        .then(0)
+        .otherwise(pl.col("blank").str.replace_all(r"\s+", " ").hash(seed=5)),
         quiet=~pl.col("blank").str.contains(ERROR_WORDS),
     )
 
