@@ -104,6 +104,9 @@ def test_the_command_for_a_build(ciexplore: Caller, demo: dict[str, str]) -> Non
     done = ciexplore("prow", "log", demo["prow.build-failed"], "--new")
     assert done.code == 0 and "error: some steps failed:" in done.text and "builds" not in done.text
     assert "that passed: build " in done.err
+    own = int(demo["prow.build-failed"].rstrip("/").rpartition("/")[2])
+    earlier = [int(build) for build in re.findall(r"build (\d{19}) of", done.err)]
+    assert earlier and max(earlier) < own  # it began before
     pull = ciexplore("prow", "log", demo["prow.build-pull"], "--new")
     assert pull.code == 0 and "that passed: build " in pull.err
 
