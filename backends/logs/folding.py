@@ -73,13 +73,16 @@ class Folding:
         return Folding(_join_ranges(pl.concat([self._ranges, more]), self._lines), self._lines)
 
 
-def fold(hits: Iterable[int], headings: Iterable[int], lines: int) -> Folding:
-    """Folds a log of so many lines. `hits` keep their surroundings, `headings` only themselves."""
+def fold(
+    hits: Iterable[int], headings: Iterable[int], lines: int, *, context: int = CONTEXT, ends: bool = True
+) -> Folding:
+    """Folds a log of so many lines. `hits` keep `context` lines around them, `headings` only themselves; `ends`: the
+    first and the last lines show in any case."""
     line = pl.col("line")
-    around = pl.Series("line", hits, dtype=pl.Int64).to_frame().select(start=line - CONTEXT, end=line + CONTEXT + 1)
+    around = pl.Series("line", hits, dtype=pl.Int64).to_frame().select(start=line - context, end=line + context + 1)
     alone = pl.Series("line", headings, dtype=pl.Int64).to_frame().select(start=line, end=line + 1)
-    ends = pl.DataFrame({"start": [0, lines - TAIL], "end": [HEAD, lines]})
-    return Folding(_join_ranges(pl.concat([around, alone, ends]), lines), lines)
+    outer = pl.DataFrame({"start": [0, lines - TAIL], "end": [HEAD, lines]}) if ends else alone.clear()
+    return Folding(_join_ranges(pl.concat([around, alone, outer]), lines), lines)
 
 
 def _join_ranges(ranges: pl.DataFrame, lines: int) -> pl.DataFrame:

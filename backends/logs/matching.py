@@ -57,8 +57,8 @@ class LineMatcher:
             numbers, lines = _cut_lines(plain, ends)
             if not numbers:
                 return None, None
-            return pl.Series(numbers), _one_cell(b"\n".join([*lines, b""]), returns)
-        cell = _one_cell(raw, returns)
+            return pl.Series(numbers), text_cell(b"\n".join([*lines, b""]), returns)
+        cell = text_cell(raw, returns)
         return None, cell if self._matched or self._pattern.may_match(cell) else None
 
 
@@ -84,7 +84,7 @@ def _cut_lines(raw: bytes, ends: list[int]) -> tuple[list[int], list[bytes]]:
     return numbers, lines
 
 
-def _one_cell(raw: bytes, returns: bool) -> pl.Series:
+def text_cell(raw: bytes, returns: bool) -> pl.Series:
     """Lines as one cell of text, as many as there are in `raw`, with neither escape sequences nor CRs at ends.
 
     `returns`: whether there may be CRs; each look for a byte takes a tenth of what the search itself takes.

@@ -19,15 +19,15 @@ class LogReader:
         self.spool = LogSpool(source, folder)
         self.findings = Findings(self.spool)
         self._search: LogSearcher | None = None
-        _start(self.spool.fill, "log fill")
-        _start(self.findings.run, "log findings")
+        start_daemon(self.spool.fill, "log fill")
+        start_daemon(self.findings.run, "log findings")
 
     def search(self, text: str, start: int = 0) -> LogSearcher:
         """Looks for a pattern from a line on, and ends the search before. Raises `UsageError`."""
         search = LogSearcher(self.spool, text, start)
         self.end_search()
         self._search = search
-        _start(search.run, "log search")
+        start_daemon(search.run, "log search")
         return search
 
     def end_search(self) -> None:
@@ -42,6 +42,6 @@ class LogReader:
         self.spool.discard()
 
 
-def _start(work: Callable[[], None], name: str) -> None:
-    # Daemons: a live log is held open for hours, and leaving the app must not wait for it.
+def start_daemon(work: Callable[[], None], name: str) -> None:
+    """In a thread that leaving the app does not wait for: a live log is held open for hours."""
     threading.Thread(target=work, name=name, daemon=True).start()

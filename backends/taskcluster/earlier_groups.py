@@ -16,7 +16,7 @@ from backends.taskcluster.locators import TaskGroup, is_slugid
 from backends.time_left import CERTAIN, Durations, TimeLeft, Work, estimate_time_left
 
 LOOKED_UP = 15  # pushes before this one that the index is asked for; one request each, kept like all answers
-FETCHED = 3  # groups that are listed for this; those that were listed before cost nothing
+MOST_TASKS = 30_000  # listed for this, some three groups of Firefox; what was listed before costs nothing
 _PUSH_ROUTE = "tc-treeherder.v2."
 
 
@@ -37,7 +37,7 @@ def earlier_groups(client: Client, group_id: str, cancel: CancelToken) -> Iterat
     if len(push) < 5 or not push[4].isdecimal():
         return
     project, number = push[2], int(push[4])
-    cache, found, fetched = GroupCache(client), 0, 0
+    cache, found, listed = GroupCache(client), 0, 0
     for earlier in range(number - 1, max(number - LOOKED_UP, 0) - 1, -1):
         if found == CERTAIN:
             return
@@ -50,11 +50,11 @@ def earlier_groups(client: Client, group_id: str, cancel: CancelToken) -> Iterat
         if not is_slugid(other) or other == group_id:
             continue
         known = cache.read(other)
-        if known is None and fetched < FETCHED:
-            fetched += 1
+        if known is None and listed < MOST_TASKS:
             with contextlib.suppress(HttpError):
-                yield load_tasks(client, TaskGroup(other, client.root), cancel).frame
-                found += 1
+                frame = load_tasks(client, TaskGroup(other, client.root), cancel).frame
+                listed, found = listed + frame.height, found + 1
+                yield frame
         elif known is not None:
             yield known.frame
             found += 1

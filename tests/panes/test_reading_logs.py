@@ -72,3 +72,22 @@ async def test_the_locator_of_a_log_opens_it_over_its_run(demo: dict[str, str]) 
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(view(app), LogPane) and loaded(app))
         assert shown_view(app).resource.noun[0] == "artifact"
+
+
+async def test_equals_shows_only_what_no_passing_run_has_and_again_all(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.failed-task"]) as (app, pilot):
+        await until(pilot, lambda: loaded(app))
+        await filter_rows(app, pilot, "live_backing")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(view(app), LogPane) and "▌✖" in screen_text(app))
+        await pilot.press("equals_sign")
+        await until(pilot, lambda: "new lines against" in screen_text(app) and "lines folded" in screen_text(app))
+        screen = screen_text(app)
+        assert "New lines only, not in " in screen and " passed run" in screen and "+[task " in screen
+        await pilot.press("escape")
+        await until(pilot, lambda: "New lines only" not in screen_text(app))
+        assert isinstance(view(app), LogPane) and "lines folded" not in screen_text(app)
+        await pilot.press("equals_sign")
+        await until(pilot, lambda: "new lines against" in screen_text(app))
+        await pilot.press("equals_sign")
+        await until(pilot, lambda: "New lines only" not in screen_text(app))

@@ -8,7 +8,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -21,6 +21,7 @@ from backends.prow import locators
 from backends.prow.locators import BuildsView, FileTreeView, Place, ProwPath, ProwView
 from tui.commands.common import count_message, open_session, read_with_progress, warn_no_match
 from tui.commands.log_output import write_log
+from tui.commands.new_lines import check_new_lines_options, new_lines_options, write_new_lines
 from tui.commands.options import connection_options, download_options, filter_option, match_option
 from tui.commands.output import OUTPUT_NAMES, Progress, check_output, emit, output_columns, output_options, say
 
@@ -342,22 +343,33 @@ def _file_list(run: ProwRun, flat: bool) -> Resource:
 @click.option("--container", metavar="NAME", help="Of a build with several containers, the log of this one.")
 @click.option("--step", metavar="NAME", help="Of an OpenShift build, the log of the step whose path ends so.")
 @click.option("--errors", is_flag=True, help="Only error lines, with five lines around each.")
+@new_lines_options
 @click.option("--tail", type=click.IntRange(1), help="Only the last N lines.")
 @click.option("-o", "--to", "target", metavar="FILE", help="Write to FILE; - is stdout.")
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 def log(
-    run: ProwRun, container: str | None, step: str | None, errors: bool, tail: int | None, target: str | None,
-    overwrite: bool,
+    run: ProwRun, container: str | None, step: str | None, errors: bool, new: bool, against: tuple[str, ...],
+    runs: int | None, tail: int | None, target: str | None, overwrite: bool,
 ) -> None:  # fmt: skip
     """Print the log of a build, or any text file.
 
     Escape sequences and what else could reach into a terminal are taken out; with -o the bytes stay as they are. A URL
-    of a line is printed from that line on, one of a range of lines (…:101-103) as those lines.
+    of a line is printed from that line on, one of a range of lines (…:101-103) as those lines. With --new only lines
+    that are not in the logs of earlier builds that passed, times, ids and numbers aside, as grep -n writes them.
     """
     from backends.logs.rules import error_lines
     from backends.logs.sources import from_log
 
+    check_new_lines_options(new, against, runs, {"--errors": errors, "--tail": tail})
     log = _find_log(run, container, step)
+    if new:
+        body = from_log(run.session.http, log, run.session.open_downloader)(run.cancel)
+
+        def find(locator: str) -> LogAddress:
+            return _find_log(replace(run, locator=locator), container, step)
+
+        write_new_lines(run.session, run.cancel, log, body, find, against, runs, target, overwrite=overwrite)
+        return
     pieces: Iterable[bytes] | None = _last_lines(run, log, tail) if tail is not None and not errors else None
     if pieces is None:
         body = from_log(run.session.http, log, run.session.open_downloader)(run.cancel)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
 from tui.commands.artifact_downloader import collect_files, download_in_layout, layout_choices, layout_options
 from tui.commands.common import open_and_read, open_session, read_with_progress
+from tui.commands.new_lines import check_new_lines_options, new_lines_options, write_new_lines
 from tui.commands.options import connection_options, download_options, filter_option, match_option
 from tui.commands.output import check_output, emit, output_options, say
 
@@ -222,26 +224,32 @@ def _document(session: Session, cancel: CancelToken, locator: str) -> Document:
 @taskcluster.command("log")
 @click.option("--follow", is_flag=True, help="Continue while the task runs and writes.")
 @click.option("--errors", is_flag=True, help="Only error lines, with five lines around each.")
+@new_lines_options
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 @click.option("-o", "--to", "target", metavar="FILE", help="Write the bytes as they are to FILE; - is stdout.")
 @_deployment_options
 @click.argument("locator")
 def print_log(
-    locator: str, mode: str | None, root_url: str | None, target: str | None, overwrite: bool, errors: bool,
-    follow: bool,
+    locator: str, mode: str | None, root_url: str | None, target: str | None, overwrite: bool, new: bool,
+    against: tuple[str, ...], runs: int | None, errors: bool, follow: bool,
 ) -> None:  # fmt: skip
     """Print the log of a task's last run that began, of a run, or any text artifact.
 
     A URL that ends in #L120 is printed from that line on, one that ends in #L120-L130 up to that line.
-    With --errors only lines that the app marks as errors, with five around each.
+    With --errors only lines that the app marks as errors, with five around each. With --new only lines that are not in
+    the logs of runs of the same job that passed, times, ids and numbers aside, as grep -n writes them.
     Escape sequences and anything else that could affect a terminal are removed; with -o the bytes stay as they are.
     """
     from tui.commands.log_output import write_log
 
+    check_new_lines_options(new, against, runs, {"--errors": errors, "--follow": follow})
     with open_session(root_url, mode) as (session, cancel):
         log = _find_log(session, cancel, locator)
         pieces: Iterable[bytes] = _read_log(session, log, cancel, follow)
-        if errors:
+        if new:
+            find = partial(_find_log, session, cancel)
+            write_new_lines(session, cancel, log, pieces, find, against, runs, target, overwrite=overwrite)
+        elif errors:
             from backends.logs.rules import error_lines
 
             write_log(error_lines(pieces), target, overwrite=overwrite)

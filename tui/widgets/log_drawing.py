@@ -27,6 +27,7 @@ from tui.theme import contrast
 
 # Signs, so that neither the cursor nor the severity of a line needs colour to be seen.
 CURSOR, IN_RANGE = "▌", "│"
+NEW = "+"
 SIGNS = {Severity.ERROR: "✖", Severity.WARNING: "⚠", Severity.SECTION: "▸"}
 # The eight names of a terminal as roles of the theme, which are legible on its background by design.
 _ANSI_NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
@@ -197,7 +198,7 @@ def _rgb(colour: LogColour) -> tuple[int, int, int]:
 @dataclass(frozen=True)
 class LineLook:
     """How a row stands out. `numbers`: cells for the line number, 0 for none; `elapsed`: seconds, if times are shown
-    as such; `in_range`: one of the lines that a link names."""
+    as such; `in_range`: one of the lines that a link names; `new`: marked as new, which comes so many `times`."""
 
     at_cursor: bool
     severity: Severity | None = None
@@ -205,6 +206,8 @@ class LineLook:
     timed: bool = False
     elapsed: float | None = None
     in_range: bool = False
+    new: bool = False
+    times: int = 1
 
 
 class LinePainter:
@@ -237,8 +240,11 @@ class LinePainter:
         ink = base + Style(color=self._style_of(look.severity).color, bold=True) if look.severity else base
         edge = CURSOR if look.at_cursor else IN_RANGE if look.in_range else " "
         segments = [Segment(edge, base), Segment(f"{sign} ", ink)]
+        mark = Segment(NEW, base + Style(color=self._style_of("section").color, bold=True)) if look.new else None
         if look.numbers:
-            segments.append(Segment(f"{number + 1:>{look.numbers}} ", quiet))
+            segments += [Segment(f"{number + 1:>{look.numbers}}", quiet), mark or Segment(" ", quiet)]
+        if look.new and not look.numbers:
+            segments[1:] = [Segment(sign, ink), Segment(NEW, base)]
         if look.timed:
             elapsed = timestamps.format_elapsed(look.elapsed) if look.elapsed is not None else ""
             segments.append(Segment(f"{elapsed:>{_ELAPSED}} ", quiet))
@@ -252,6 +258,8 @@ class LinePainter:
         match = self._style_of("current-match" if look.at_cursor else "match")
         begin = line.stamp.end if look.timed and look.elapsed is not None and line.stamp is not None else 0
         segments = list(self._segments(line, begin, base, match))
+        if look.times > 1:
+            segments.insert(0, Segment(f"×{look.times:,} ", self._quiet(look)))
         if line.cut:
             segments.append(Segment(f" … {line.cut:,} more; w shows more, s saves all", self._quiet(look)))
         return Strip(segments)

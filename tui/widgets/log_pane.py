@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -17,13 +18,14 @@ from backends.errors import AppError
 from backends.frames.formats import format_bytes, safe_text
 from backends.locators import Locator
 from backends.logs import ansi, sources
-from backends.logs.reader import LogReader
+from backends.logs.reader import LogReader, start_daemon
 from backends.logs.spool import Source
 from backends.resources import LogAddress
 from tui.widgets.log_view import LogView
 from tui.widgets.reader_pane import ReaderPane
 
 if TYPE_CHECKING:
+    from backends.failures.new_line_search import NewLineSearch
     from backends.session import Session
 
 _MAX_COPIED = 1 << 20  # bytes of a line that go to the clipboard
@@ -35,6 +37,9 @@ class LogPane(ReaderPane):
 
     DEFAULT_CSS = """
     LogPane #log-failed { height: 1fr; padding: 1 2; }
+    LogPane #log-against { height: 1; padding: 0 1; color: $text-primary; display: none;
+        text-wrap: nowrap; text-overflow: ellipsis; }
+    LogPane.-new #log-against { display: block; }
     """
 
     def __init__(
@@ -67,6 +72,8 @@ class LogPane(ReaderPane):
         self._origin = 0  # the line that a search began at
         self._saving = CancelToken()
         self._address: LogAddress | None = None
+        self._session: Session | None = None
+        self._new_lines: NewLineSearch | None = None
 
     @classmethod
     def at_address(cls, session: Session, address: LogAddress) -> LogPane:
@@ -82,7 +89,7 @@ class LogPane(ReaderPane):
             find=address.find,
             locator=address.locator,
         )
-        pane._address = address
+        pane._address, pane._session = address, session
         return pane
 
     @property
@@ -101,11 +108,14 @@ class LogPane(ReaderPane):
             yield Static(Text(f"✖ {error}"), id="log-failed")
             return
         yield Static(Text(safe_text(self.title), no_wrap=True, overflow="ellipsis"), id="reader-title")
+        yield Static("", id="log-against")
         yield LogView(self._reading, **self._options)
         yield from self.compose_footer()
 
     def on_unmount(self) -> None:
         self._saving.cancel()
+        if self._new_lines is not None:
+            self._new_lines.cancel.cancel()
         if self._reading is not None:
             self._reading.close()
 
@@ -125,6 +135,11 @@ class LogPane(ReaderPane):
     def _status_changed(self, event: LogView.StatusChanged) -> None:
         event.stop()
         self.show_status(self.view.status_text)
+        if self.view.new_lines is not None:
+            self.query_one("#log-against", Static).update(
+                Text(safe_text(self.view.new_lines.against_text(), 1000), no_wrap=True, overflow="ellipsis"),
+                layout=False,
+            )
 
     @on(LogView.Requested)
     def _run_request(self, event: LogView.Requested) -> None:
@@ -134,6 +149,8 @@ class LogPane(ReaderPane):
             self.toggle_value()
         elif event.what == "back":
             self.action_back()
+        elif event.what == "new":
+            self._toggle_new_lines()
         elif event.what == "copy":
             raw = view.reading.spool.whole_line(view.cursor, _MAX_COPIED)
             self.app.copy_to_clipboard(ansi.strip(ansi.decode_line(raw)))
@@ -145,6 +162,32 @@ class LogPane(ReaderPane):
             search = view.current_search
             values = {"save": str(self._save_as), "search": search.pattern.text if search is not None else ""}
             self.prompt.open(event.what, values.get(event.what, ""))
+
+    def _toggle_new_lines(self) -> None:
+        """Only the lines that no run that passed has; all again. What has been compared is kept."""
+        view, found = self.view, self._new_lines
+        if view.new_lines is not None:
+            if found is not None and (not found.complete or found.problem is not None):
+                found.cancel.cancel()
+                self._new_lines = None
+            self.remove_class("-new")
+            view.show_new_lines(None)
+            return
+        if self._session is None or self.locator is None:
+            self.app.notify("This text is not the log of a task or a build.", severity="warning", markup=False)
+            return
+        if found is None:
+            from backends.failures.new_line_search import NewLineSearch
+            from backends.failures.passing_runs import IndexReader, find_passing_runs
+
+            session = self._session
+            http = session.http
+            find = partial(find_passing_runs, self.locator, http, session.settings)
+            reader = IndexReader(http, session.open_downloader)
+            found = self._new_lines = NewLineSearch(view.reading.spool, find, reader)
+            start_daemon(found.run, "new lines")
+        self.add_class("-new")
+        view.show_new_lines(found)
 
     def _copy_locator(self) -> None:
         if self.locator is None:
@@ -161,9 +204,14 @@ class LogPane(ReaderPane):
         return text
 
     def end_search(self) -> bool:
-        if self._reading is None or self.view.current_search is None:
+        if self._reading is None:
             return False
-        self.view.search("")
+        if self.view.current_search is not None:
+            self.view.search("")
+        elif self.view.new_lines is not None:
+            self._toggle_new_lines()
+        else:
+            return False
         return True
 
     def cancel_search(self) -> None:

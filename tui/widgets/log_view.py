@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from textual import events
@@ -33,6 +33,9 @@ from tui.keymap import bindings
 from tui.widgets.line_list import LineList
 from tui.widgets.log_drawing import COMPONENTS, DecodedLine, LineLook, LinePainter, LogLines
 
+if TYPE_CHECKING:
+    from backends.failures.new_line_search import NewLineSearch
+
 _FIRST_POLL = 1 / 30  # seconds, until there is something to show
 _FOLD_SHARE = 20  # folding again while a log grows may take one part in so many of the time
 
@@ -40,7 +43,8 @@ _FOLD_SHARE = 20  # folding again while a log grows may take one part in so many
 @dataclass(frozen=True)
 class PendingJump:
     """Where the user wants to go as soon as it is known: a "line" (`value`), or the next (1) or last (-1) "match",
-    "error" or "warning" from the line `origin` on. If there is none: `or_end` the last line, or `otherwise`."""
+    "error", "warning" or "new line" from the line `origin` on. If there is none: `or_end` the last line, or
+    `otherwise`."""
 
     kind: str
     value: int
@@ -95,7 +99,7 @@ class LogView(LineList):
 
     class Requested(Message):
         """A key whose action needs a prompt, a clipboard or another screen: `what` is search, line, save, copy,
-        copy_locator, value or back."""
+        copy_locator, value, new or back."""
 
         def __init__(self, what: str) -> None:
             super().__init__()
@@ -129,11 +133,14 @@ class LogView(LineList):
             self._linked = range(line - 1, last if last is not None else line - 1)
         self._find = find if line is None else ""
         self.current_search: LogSearcher | None = None
+        self.new_lines: NewLineSearch | None = None  # while only new lines are shown
         self._note = ""
         self._progress: tuple[object, ...] = ()
         self._visible_before: tuple[object, ...] = ()
         self._fold_version: tuple[int, ...] = ()
         self._fold_next = 0.0
+        self._fold_at_new = False  # when the first new lines are there
+        self._folded_before = False  # new lines were shown
         self._timer: Timer | None = None
 
     # ---- what has come since -----------------------------------------------------------------------------------
@@ -157,6 +164,7 @@ class LogView(LineList):
             findings.scanned,
             findings.complete,
             search and (search.scanned, search.complete, search.count),
+            self.new_lines and self.new_lines.describe(),
         )
         if progress == self._progress:
             return
@@ -193,7 +201,13 @@ class LogView(LineList):
         lines = [row.line for row in rows if row is not None]
         growing = self._line_count if lines and lines[-1] >= self._line_count - 1 else 0
         size = self.reading.spool.size if growing else 0
-        return lines, [self.reading.findings.severity(line) for line in lines], growing, size
+        marks = [(self.reading.findings.severity(line), self._times_new(line)) for line in lines]
+        return lines, marks, growing, size
+
+    def _times_new(self, line: int) -> int:
+        """How often a new line comes; 0 for one that is not new."""
+        new = self.new_lines
+        return new.times(line) if new is not None and line in new.matches else 0
 
     # ---- rows, folding and the cursor --------------------------------------------------------------------------
 
@@ -250,20 +264,26 @@ class LogView(LineList):
         self.refresh()
         self.post_message(self.StatusChanged())
 
-    def _fold_around_findings(self) -> Folding:
-        """Around errors; around warnings if there are no errors."""
+    def _fold_lines(self) -> Folding:
+        """Around new lines, if they are asked for; around errors; around warnings if there are no errors."""
+        if self.new_lines is not None and self.new_lines.matches.count:
+            from backends.failures.new_line_search import CONTEXT as AROUND_NEW
+
+            return fold(self.new_lines.matches.lines, (), self._line_count, context=AROUND_NEW, ends=False)
         findings = self.reading.findings
         hits = findings.of(Severity.ERROR) if findings.count(Severity.ERROR) else findings.of(Severity.WARNING)
         return fold(hits.lines, findings.of(Severity.SECTION).lines, self._line_count)
 
     def _refold(self) -> None:
-        if self._folding is None:
+        new = self.new_lines.matches.count if self.new_lines is not None else 0
+        if self._folding is None and not (self._fold_at_new and new):
             return
         findings = self.reading.findings
-        version = (self._line_count, *(findings.count(severity) for severity in Severity))
+        version = (self._line_count, new, *(findings.count(severity) for severity in Severity))
         now = time.monotonic()
         if version != self._fold_version and (now >= self._fold_next or findings.complete):
-            folding = self._fold_around_findings()
+            self._fold_at_new = False
+            folding = self._fold_lines()
             self._fold_next = now + _FOLD_SHARE * (time.monotonic() - now)
             self._fold_version = version
             self._set_folding(folding)
@@ -279,7 +299,8 @@ class LogView(LineList):
     def action_fold(self) -> None:
         """Folds, or shows all lines again; the cursor stays where it is."""
         self._fold_version = ()
-        self._set_folding(self._fold_around_findings() if self._folding is None else None)
+        self._fold_at_new = False
+        self._set_folding(self._fold_lines() if self._folding is None else None)
         self._place(self.cursor)
         self._changed()
 
@@ -289,6 +310,24 @@ class LogView(LineList):
             self._set_folding(self._folding.unfold(row.line, row.hidden))
             self._place(row.line)
             self._changed()
+
+    def show_new_lines(self, search: NewLineSearch | None) -> None:
+        """Shows only what `search` finds, as it finds it, and goes to the first of it; None: what was shown before."""
+        self._end_waiting()
+        if self.new_lines is None:
+            self._folded_before = self._folding is not None
+        self.new_lines = search
+        self._strips.clear()
+        self._fold_version = ()
+        self._fold_at_new = search is not None
+        self._set_folding(self._fold_lines() if search is None and self._folded_before else None)
+        if search is not None:
+            self._pending = PendingJump("new line", 1, -1)
+            self._refold()
+            self._try_pending()
+        else:
+            self._place(self.cursor, centre=True)
+        self._changed()
 
     # ---- jumping and searching ---------------------------------------------------------------------------------
 
@@ -300,7 +339,8 @@ class LogView(LineList):
         self._jump(PendingJump("match", step, self.cursor))
 
     def action_finding(self, step: int, warnings: bool = False) -> None:
-        self._jump(PendingJump("warning" if warnings else "error", step, self.cursor))
+        kind = "error" if not warnings else "warning" if self.new_lines is None else "new line"
+        self._jump(PendingJump(kind, step, self.cursor))
 
     def search(self, text: str, origin: int | None = None) -> None:
         """Marks what matches and goes to the first match at or below `origin` (the cursor). "" ends the search.
@@ -362,6 +402,14 @@ class LogView(LineList):
                 return None, True, "search (/ starts one)"
             step = search.next if forward else search.previous
             return step(pending.origin), search.complete, "match"
+        if pending.kind == "new line":
+            new = self.new_lines
+            if new is None:
+                return None, True, "new line"
+            lines = new.matches
+            nearest = lines.after(pending.origin) if forward else lines.before(pending.origin)
+            outer = lines.first if forward else lines.last
+            return nearest if nearest is not None else outer, new.complete, "new line"
         findings = self.reading.findings
         warnings = pending.kind == "warning"
         look = findings.next if forward else findings.previous
@@ -440,6 +488,7 @@ class LogView(LineList):
 
     def _look(self, number: int, line: DecodedLine) -> LineLook:
         elapsed = self._lines.elapsed(line.stamp) if self.timed and line.stamp is not None else None
+        times = self._times_new(number)
         return LineLook(
             number == self.cursor,
             self.reading.findings.severity(number),
@@ -447,6 +496,8 @@ class LogView(LineList):
             self.timed,
             elapsed,
             number in self._linked,
+            times > 0,
+            max(times, 1),
         )
 
     def _text(self, number: int, line: DecodedLine, look: LineLook) -> Strip:
@@ -479,6 +530,8 @@ class LogView(LineList):
             parts.append(self._pending.describe())
         if self._note:
             parts.append(self._note)
+        if self.new_lines is not None:
+            parts.append(self.new_lines.describe())
         if self.current_search is not None:
             parts.append(self._describe_search(self.current_search))
         if spool.line_count:

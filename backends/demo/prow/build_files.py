@@ -386,8 +386,14 @@ def _assemble_log(seed: int, style: str, key: str, size: int, head: str = "", ta
 def _build_log(seed: int, build: Build) -> ChunkedBytes:
     size = BIG_BYTES if build.role == "big-log" else 0
     if build.openshift:
-        if not size and build.result == "FAILURE" and "TEST/" in build.artifacts and build.test == "e2e-gcp":
-            size = 1_000_000 + int(12_000_000 * (number(seed, build.id, "log bytes") / 2**64))
+        if (
+            not size
+            and build.result in ("FAILURE", "SUCCESS")
+            and "TEST/" in build.artifacts
+            and build.test == "e2e-gcp"
+        ):
+            most = 500_000 if build.passed else 12_000_000
+            size = 1_000_000 + int(most * (number(seed, build.id, "log bytes") / 2**64))
         head, tail = _operator_head(seed, build), _operator_tail(seed, build)
         return _assemble_log(seed, "openshift", build.id, size, head, tail)
     passed = build.passed
