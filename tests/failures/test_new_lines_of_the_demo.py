@@ -29,7 +29,7 @@ def text_of(fixtures: Fixtures, group: DemoGroup, task: DemoTask) -> bytes:
 
 @pytest.fixture(scope="module")
 def fixtures() -> Fixtures:
-    return Fixtures(DemoOptions(tasks=500))
+    return Fixtures(DemoOptions(tasks=1200))
 
 
 def test_every_planted_line_is_found_and_at_most_2_percent_of_the_others(fixtures: Fixtures) -> None:
