@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ from backends.treeherder.datasets.duckdb_engine import open_duckdb
 from backends.treeherder.datasets.fetch_log import FetchRecord
 from backends.treeherder.datasets.mirror import mirror
 from backends.treeherder.datasets.sql_views import DERIVED, SQL_VIEWS, WINDOWED, read_sql, run_view
-from backends.treeherder.datasets.store import FETCH_LOG, DamagedDatasetError, DatasetStore
+from backends.treeherder.datasets.store import DamagedDatasetError, DatasetStore
 from backends.treeherder.datasets.store_files import open_store_files
 from backends.treeherder.datasets.tables import PUSHES
 from backends.treeherder.datasets.views import VIEWS
@@ -93,7 +92,7 @@ def test_the_command_prints_the_same_table(call: Call, filled: Path) -> None:
     command = ("treeherder", "dataset", "show", "revisions", "--store", str(filled), "--format", "csv")
     ours = call(*command, "--filter", "state:scheduled")
     theirs = call(*command, "--filter", "state:scheduled", "--engine", "duckdb")
-    assert (theirs.code, theirs.out) == (0, ours.out) and ours.out.count("\n") > 2
+    assert (theirs.code, theirs.out) == (0, ours.out) and ours.out.count(b"\n") > 2
 
 
 def test_every_sql_file_is_read() -> None:
@@ -152,7 +151,7 @@ def test_a_name_that_would_be_a_pattern_is_refused(tmp_path: Path, name: str) ->
 
 
 def test_a_name_with_a_quote_is_data(tmp_path: Path) -> None:
-    path = tmp_path / "x'], union_by_name = true); DROP VIEW pairs; --"
+    path = tmp_path / "x'), union_by_name = true); DROP VIEW pairs; --"
     _fill(path)
     assert len(calculate(path, "groups", ViewOptions())) == 1
 
@@ -240,19 +239,19 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         server.stop()
 
 
-def test_a_store_in_a_bucket_gives_the_same_rows(call: Call, filled: Path, store: Path, bucket: str) -> None:
+def test_a_store_in_a_bucket_gives_the_same_rows(call: Call, tmp_path: Path, bucket: str) -> None:
     url = f"{bucket}/some-team/perf"
-    with DatasetStore(store) as opened:
+    _fill(tmp_path / "store")
+    with DatasetStore(tmp_path / "store") as opened:
         mirror(opened, url, cancel=CancelToken())
-        for name in ("groups", "revisions", "waits", "alerts"):
-            assert_same(VIEWS[name].build(Dataset(opened, "autoland")), calculate(url, name, ViewOptions()))
-        last = opened.scan("pushes").select(pl.col("push_ts").max()).collect().item()
-        options = ViewOptions(PushWindow(last - 3 * 86_400, last - 3600))
-        ours = VIEWS["rectified"].build(Dataset(opened, "autoland", options))
-        assert 0 < len(ours)
-        assert_same(ours, calculate(url, "rectified", options))
+        options = ViewOptions(PushWindow(START + 80_000, START + 200_000))
+        for name in ("groups", "revisions"):
+            assert_same(VIEWS[name].build(Dataset(opened, "autoland", options)), calculate(url, name, options))
+        with open_store_files(url, None, options.window) as files:
+            assert [name.split("/")[-2] for name in files.files["pairs"]] == ["day=2026-09-22", "day=2026-09-23"]
     command = ("treeherder", "dataset", "show", "groups", "--format", "csv", "--store")
-    assert call(*command, url, "--engine", "duckdb").out == call(*command, str(filled)).out
+    ours = call(*command, str(tmp_path / "store"))
+    assert call(*command, url, "--engine", "duckdb").out == ours.out and ours.out.count(b"\n") == 2
 
 
 def test_a_bucket_can_read_only_below_its_prefix(tmp_path: Path, bucket: str) -> None:
@@ -282,5 +281,4 @@ def test_names_in_a_bucket_are_not_trusted(tmp_path: Path, bucket: str) -> None:
 
 def test_a_bucket_without_a_dataset_is_a_sentence(call: Call, bucket: str) -> None:
     done = call("treeherder", "dataset", "show", "groups", "--engine", "duckdb", "--store", f"{bucket}/nothing")
-    assert done.code == 2 and done.err.startswith(f"error: There is no dataset in {bucket}/nothing") or FETCH_LOG
-    assert math.isfinite(done.code)
+    assert done.code == 2 and f"There is no dataset in {bucket}/nothing" in done.err

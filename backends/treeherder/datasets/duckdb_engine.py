@@ -41,11 +41,12 @@ class DuckDBEngine:
         self._errors, self._store, self._directory, self._locked = duckdb.Error, store, directory, False
         settings = {
             "autoinstall_known_extensions": "false", "autoload_known_extensions": "false",
-            "temp_directory": str(directory / "spill"), "default_null_order": "nulls_last",
+            "temp_directory": str(directory / "spill"),
         }  # fmt: skip
         self._db = duckdb.connect(config=settings)
         if store.scheme:
             self._db.register_filesystem(_bucket_filesystem(store.scheme))
+        self._execute("SET parquet_metadata_cache = true")  # a query may name a table of many files more than once
         self._execute(read_sql("duckdb"))
 
     def add_files(self, name: str, columns: dict[str, pl.DataType], paths: Sequence[str]) -> None:
@@ -125,4 +126,4 @@ def _bucket_filesystem(scheme: str) -> Any:
             "DuckDB reads buckets with the extras duckdb and s3.",
             "Install them with: pip install 'ciexplore[duckdb,s3]'.",
         ) from None
-    return FsspecStore(scheme)
+    return FsspecStore(scheme, skip_instance_cache=True)  # one of before has the credentials of before

@@ -18,6 +18,7 @@ The same text runs in DuckDB and in Spark. It reads the tables of the store (`ta
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -90,16 +91,32 @@ def check_options(options: ViewOptions) -> None:
 def run_view(view: ViewSpec, engine: SqlEngine, store: StoreFiles, options: ViewOptions) -> pl.DataFrame:
     """The rows of a view as `ViewSpec.build` returns them. Raises `EngineError`, `UsageError`."""
     check_options(options)
+    is_open, query = options.window.is_open, read_sql(f"views/{view.name}")
+    queries = {name: f"SELECT * FROM stored_{name}" if is_open else read_sql(f"window/{name}") for name in WINDOWED}
+    queries |= {name: read_sql(f"tables/{name}") for name in DERIVED}
+    needed = _find_needed(query, queries)
     for name, table in TABLES.items():
-        engine.add_files(f"stored_{name}", table.columns, store.files[name])
+        if f"stored_{name}" in needed:
+            engine.add_files(f"stored_{name}", table.columns, store.files[name])
     for name, rows in _small_tables(store, options).items():
-        engine.add_rows(name, rows)
-    for name in WINDOWED:
-        every = f"SELECT * FROM stored_{name}"  # noqa: S608 (a name of this module)
-        engine.add_query(name, every if options.window.is_open else read_sql(f"window/{name}"))
-    for name in DERIVED:
-        engine.add_query(name, read_sql(f"tables/{name}"))
-    return _finish(engine.run(read_sql(f"views/{view.name}")), view.schema)
+        if name in needed:
+            engine.add_rows(name, rows)
+    for name in (*WINDOWED, *DERIVED):
+        if name in needed:
+            engine.add_query(name, queries[name])
+    return _finish(engine.run(query), view.schema)
+
+
+def _find_needed(query: str, queries: dict[str, str]) -> set[str]:
+    """The names of tables in a query, and in those of the tables it names (other words are among them)."""
+    needed: set[str] = set()
+    todo = [query]
+    while todo:
+        code = re.sub(r"--.*", "", todo.pop())
+        found = set(re.findall(r"(?:FROM|JOIN)\s+(\w+)", code)) - needed
+        needed |= found
+        todo += [queries[name] for name in found if name in queries]
+    return needed
 
 
 def _small_tables(store: StoreFiles, options: ViewOptions) -> dict[str, pl.DataFrame]:
