@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from polars.testing import assert_frame_equal
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
-from backends.treeherder.datasets import decode
+from backends.treeherder.datasets import decode, spark_engine
 from backends.treeherder.datasets.dataset import Dataset, PushWindow, ViewOptions
 from backends.treeherder.datasets.duckdb_engine import open_duckdb
 from backends.treeherder.datasets.fetch_log import FetchRecord
@@ -34,9 +35,7 @@ PUSH = st.tuples(st.sampled_from(["rev0", "rev1", "rev2", "rev3", None]), st.int
 STATUS = st.dictionaries(st.integers(0, 6), st.sampled_from(["ok", "empty", "error"]), max_size=6)
 EDGE = st.one_of(st.none(), st.integers(START - 100, START + 5000))
 WINDOWS = st.builds(PushWindow, EDGE, EDGE, st.sampled_from([None, 600, 0, 100_000]), st.booleans())
-OPTIONS = st.builds(
-    ViewOptions, WINDOWS, st.none(), st.none(), st.lists(st.sampled_from([1, 2, 6, 13, 18])).map(tuple)
-)
+OPTIONS = st.builds(ViewOptions, WINDOWS, st.none(), st.none(), st.lists(st.sampled_from([1, 2, 6, 13, 18])).map(tuple))
 
 
 def pushes(found: list[tuple[str | None, int]]) -> pl.DataFrame:
@@ -190,7 +189,9 @@ def test_what_an_engine_cannot_do_is_a_sentence(
     assert done.code == 2 and words in done.err
 
 
-@pytest.mark.parametrize("url", ["http://example.org/x", "s3://", "s3://user:pass@bucket/x", "s3://bucket/x?a=b", "ftp://a"])
+@pytest.mark.parametrize(
+    "url", ["http://example.org/x", "s3://", "s3://user:pass@bucket/x", "s3://bucket/x?a=b", "ftp://a"]
+)
 def test_a_url_that_is_not_a_bucket_is_refused(call: Call, url: str) -> None:
     done = call("treeherder", "dataset", "show", "groups", "--engine", "duckdb", "--store", url)
     assert done.code == 2 and "is not a" in done.err and "pass" not in done.err
@@ -201,7 +202,9 @@ def test_polars_reads_no_bucket(call: Call) -> None:
     assert done.code == 2 and "--engine duckdb" in done.err
 
 
-@pytest.mark.parametrize(("engine", "module", "remote"), [("duckdb", "duckdb", ""), ("spark", "pyspark", "sc://localhost")])
+@pytest.mark.parametrize(
+    ("engine", "module", "remote"), [("duckdb", "duckdb", ""), ("spark", "pyspark", "sc://localhost")]
+)
 def test_a_missing_extra_is_a_sentence(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str, module: str, remote: str
 ) -> None:
@@ -213,6 +216,45 @@ def test_a_missing_extra_is_a_sentence(
     _fill(tmp_path / "store")
     done = call("treeherder", "dataset", "show", "groups", "--store", f"{tmp_path}/store", "--engine", engine)
     assert done.code == 2 and f"pip install 'ciexplore[{engine}]'" in done.err
+
+
+class FakeSpark:
+    """A session and its reader that record what they are given."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.read = self
+
+    def schema(self, columns: str) -> FakeSpark:
+        self.calls.append(("schema", columns))
+        return self
+
+    def parquet(self, *paths: str) -> FakeSpark:
+        self.calls.append(("parquet", *paths))
+        return self
+
+    def createOrReplaceTempView(self, name: str) -> None:
+        self.calls.append(("view", name))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "path", "full"),
+    [("", "/x y/it's.parquet", "file:///x y/it's.parquet"), ("s3", "s3://b/x.parquet", "s3a://b/x.parquet"),
+     ("gs", "gs://b/x.parquet", "gs://b/x.parquet")],
+)  # fmt: skip
+def test_spark_gets_names_as_data(monkeypatch: pytest.MonkeyPatch, scheme: str, path: str, full: str) -> None:
+    monkeypatch.setattr(spark_engine, "_translate_errors", contextlib.nullcontext)
+    session = FakeSpark()
+    spark_engine.SparkEngine(session, scheme).add_files("stored_pushes", PUSHES.columns, [path])
+    assert session.calls[1:] == [("parquet", full), ("view", "stored_pushes")]
+    assert session.calls[0][1].startswith("push_id BIGINT, revision STRING, push_ts BIGINT")
+
+
+@pytest.mark.parametrize("remote", ["", "local", "sc://", "http://host:1", "sc:host"])
+def test_a_remote_that_is_not_spark_connect_is_refused(monkeypatch: pytest.MonkeyPatch, remote: str) -> None:
+    monkeypatch.setenv("SPARK_REMOTE", remote)
+    with pytest.raises(UsageError, match="SPARK_REMOTE"):
+        spark_engine.find_remote()
 
 
 @pytest.fixture

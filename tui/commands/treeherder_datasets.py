@@ -6,7 +6,7 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -244,7 +244,7 @@ def show(
             raise UsageError(f"--engine {engine} calculates a view.", "Name one, or leave out --engine.")
         _print_sql_view(name, store, repository, engine, filter_text, options)
         return
-    path = cast(Path, _DIRECTORY.convert(store, None, None))
+    path = _DIRECTORY.convert(store, None, None)
     if "://" in store:
         raise UsageError("The engine polars reads a directory.", "Add --engine duckdb or --engine spark.")
     if name is not None:

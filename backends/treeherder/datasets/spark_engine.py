@@ -1,4 +1,4 @@
-"""Runs the SQL views on a Spark cluster through Spark Connect (extra `spark`; the environment's SPARK_REMOTE says where).
+"""Runs the SQL views on the Spark cluster that SPARK_REMOTE names, through Spark Connect (extra `spark`).
 
 The cluster reads the store itself: a directory must have the same path on its machines, and for s3:// it needs
 hadoop-aws with credentials of its own. Only the rows of the view come back.
