@@ -1,6 +1,6 @@
 """The SQL views of a dataset in polars, DuckDB and Spark: equal results, and what each takes.
 
-    python benchmarks/spark.py [--pairs 2000000] [--workers 1 2] [--packages DIR]
+    python benchmarks/spark.py [--pairs 2000000] [--workers 1 2] [--cases VIEW...] [--packages DIR]
 
 Installs pyspark with its Connect client below DIR (default: a cache directory; 1 GB), takes the system's Java (17 or
 newer) or, on Debian and as root, installs `default-jre-headless`. The cluster is Spark's own `local-cluster`: a master
@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ import polars as pl
 from datasets import START, clock, make, spent
 
 from backends.treeherder.datasets.dataset import Dataset, PushWindow, ViewOptions
+from backends.treeherder.datasets.sql_views import SQL_VIEWS
 from backends.treeherder.datasets.store import FILE, DatasetStore
 from backends.treeherder.datasets.tables import ALERT_SUMMARIES, ALERTS, JOBS, JOBS_PER_BLOCK
 
@@ -199,6 +200,7 @@ def check_equal(case: str, ours: Path, theirs: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, nargs="*", default=[2_000_000])
+    parser.add_argument("--cases", nargs="*", default=CASES, choices=SQL_VIEWS)
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--packages", type=Path, default=Path.home() / ".cache" / "ciexplore-benchmarks" / "spark")
     for hidden in ("--engine", "--case"):
@@ -213,16 +215,16 @@ def main() -> None:
         install(asked.packages)
     for wanted in asked.pairs:
         with tempfile.TemporaryDirectory() as work:
-            _measure_all(Path(work), wanted, asked.packages, asked.workers)
+            _measure_all(Path(work), wanted, asked.packages, asked.workers, asked.cases)
 
 
-def _measure_all(work: Path, wanted: int, packages: Path, workers: list[int]) -> None:
+def _measure_all(work: Path, wanted: int, packages: Path, workers: list[int], cases: Sequence[str]) -> None:
     path = work / "store"
     make_all(path, wanted)
     with DatasetStore(path) as store:
         print(f"\n{store.count('pairs'):,} pairs, {store.count('jobs'):,} jobs", flush=True)
     measure("polars", "groups", path, work / "warm", packages)  # makes .shared, as an update does at its end
-    for case in CASES:
+    for case in cases:
         for engine in ("polars", "duckdb"):
             took = measure(engine, case, path, work / f"{case}.{engine}", packages)
             print(f"{case:18} {engine:7} {took['seconds']:7.2f} s {took['cpu']:7.2f} s CPU {took['peak']:6,.0f} MB",
@@ -230,7 +232,7 @@ def _measure_all(work: Path, wanted: int, packages: Path, workers: list[int]) ->
         check_equal(case, work / f"{case}.polars", work / f"{case}.duckdb")
     for number in workers:
         with cluster(packages, number, work / f"spark-{number}.log") as (remote, server):
-            for case in CASES:
+            for case in cases:
                 before = cpu_of_session(server)
                 took = measure("spark", case, path, work / f"{case}.spark", packages, remote)
                 used = cpu_of_session(server) - before
