@@ -95,7 +95,8 @@ class DuckDBEngine:
                     if local.damaged_files():
                         raise OSError("damaged") from error
             reason = sanitize(next(iter(str(error).splitlines()), ""), 200)
-            raise EngineError(f"DuckDB cannot calculate the view: {reason}.", "Leave out --engine.") from error
+            hint = "Leave out --engine." if local else "Check the credentials in the environment (AWS_..., GOOGLE_...)."
+            raise EngineError(f"DuckDB cannot calculate the view: {reason.rstrip('.')}.", hint) from error
 
     def close(self) -> None:
         self._db.close()
