@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -211,6 +212,7 @@ def main() -> None:
     if asked.engine:
         print(json.dumps(run_case(asked.engine, asked.case, asked.work, asked.output)))
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the cluster, too
     if asked.workers:
         install(asked.packages)
     for wanted in asked.pairs:
