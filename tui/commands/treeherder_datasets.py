@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from backends.cancel import CancelToken
     from backends.frames.schema import Schema
     from backends.treeherder.datasets.client import DatasetClient
-    from backends.treeherder.datasets.dataset import Dataset
+    from backends.treeherder.datasets.dataset import Dataset, ViewOptions
 
 MAX_FAILURES = 10  # named on stderr; the view `coverage` counts all
 _DIRECTORY = click.Path(file_okay=False, path_type=Path)
@@ -76,6 +76,9 @@ def dataset() -> None:
 
 
 _store_option = click.option("--store", type=_DIRECTORY, required=True, metavar="DIR", help="The dataset.")
+_store_or_bucket_option = click.option(
+    "--store", required=True, metavar="DIR|URL", help="The dataset; with --engine also s3://BUCKET/PREFIX or gs://..."
+)
 _repository_option = click.option("--repository", metavar="R", help="Which one, if the dataset has several.")
 
 
@@ -101,20 +104,25 @@ def _view_options(command: Any) -> Any:
     return command
 
 
-@contextlib.contextmanager
-def _open_dataset(
-    path: Path, repository: str | None, *, since: int | None, until: int | None, within: int | None,
-    without_expired: bool, commits: Path | None, tolerance: float | None, excluded: tuple[int, ...], **output: Any,
-) -> Iterator[Dataset]:  # fmt: skip
-    from backends.treeherder.datasets.dataset import Dataset, PushWindow, ViewOptions
-    from backends.treeherder.datasets.store import DatasetStore
+def _read_view_options(
+    *, since: int | None, until: int | None, within: int | None, without_expired: bool, commits: Path | None,
+    tolerance: float | None, excluded: tuple[int, ...], **output: Any,
+) -> ViewOptions:  # fmt: skip
+    from backends.treeherder.datasets.dataset import PushWindow, ViewOptions
 
     if since is not None and until is not None and since > until:
         raise UsageError("--since is after --until.", "Swap them.")
-    window = PushWindow(since, until, within, not without_expired)
+    return ViewOptions(PushWindow(since, until, within, not without_expired), commits, tolerance, excluded)
+
+
+@contextlib.contextmanager
+def _open_dataset(path: Path, repository: str | None, **options: Any) -> Iterator[Dataset]:
+    from backends.treeherder.datasets.dataset import Dataset
+    from backends.treeherder.datasets.store import DatasetStore
+
+    view_options = _read_view_options(**options)
     with DatasetStore(path) as store:
-        options = ViewOptions(window, commits, tolerance, excluded)
-        yield Dataset(store, store.only_repository(repository), options)
+        yield Dataset(store, store.only_repository(repository), view_options)
 
 
 @contextlib.contextmanager
@@ -211,12 +219,19 @@ def update(
 
 @dataset.command()
 @click.argument("name", metavar="VIEW", required=False)
-@_store_option
+@_store_or_bucket_option
 @_repository_option
+@click.option(
+    "--engine", type=click.Choice(["polars", "duckdb", "spark"]), default="polars", show_default=True,
+    help="Calculate the view here, in DuckDB (extra duckdb), or on the Spark cluster that SPARK_REMOTE names (extra "
+    "spark).",
+)  # fmt: skip
 @filter_option
 @_view_options
 @output_options
-def show(name: str | None, store: Path, repository: str | None, filter_text: str, **options: Any) -> None:
+def show(
+    name: str | None, store: str, repository: str | None, engine: str, filter_text: str, **options: Any
+) -> None:  # fmt: skip
     """Print a view of a dataset; without VIEW, list the views and the data behind them."""
     from backends.cancel import CancelToken
     from backends.resources import read_list
@@ -224,16 +239,44 @@ def show(name: str | None, store: Path, repository: str | None, filter_text: str
     from backends.treeherder.datasets.locators import DatasetViews
     from backends.treeherder.datasets.store import DatasetStore
 
-    if name is not None:
-        _print_view(name, store, repository, filter_text, options)
+    if engine != "polars":
+        if name is None:
+            raise UsageError(f"--engine {engine} calculates a view.", "Name one, or leave out --engine.")
+        _print_sql_view(name, store, repository, engine, filter_text, options)
         return
-    with DatasetStore(store) as opened:  # an error if there is none, where the app lists nothing and offers to fill it
+    path = _DIRECTORY.convert(store, None, None)
+    if "://" in store:
+        raise UsageError("The engine polars reads a directory.", "Add --engine duckdb or --engine spark.")
+    if name is not None:
+        _print_view(name, path, repository, filter_text, options)
+        return
+    with DatasetStore(path) as opened:  # an error if there is none, where the app lists nothing and offers to fill it
         if repository is not None:
             opened.only_repository(repository)
-    gathered = read_list(DatasetList(DatasetViews(str(store), repository or "")), CancelToken())
+    gathered = read_list(DatasetList(DatasetViews(str(path), repository or "")), CancelToken())
     for note in gathered.notes:
         say(f"note: {note}")
     _emit_filtered(gathered.frame, VIEW_LIST, filter_text, options)
+
+
+def _print_sql_view(
+    name: str, store: str, repository: str | None, engine: str, filter_text: str, options: dict[str, Any]
+) -> None:
+    from backends.frames import filters
+    from backends.treeherder.datasets.duckdb_engine import open_duckdb
+    from backends.treeherder.datasets.spark_engine import open_spark
+    from backends.treeherder.datasets.sql_views import check_options, find_sql_view, run_view
+    from backends.treeherder.datasets.store_files import open_store_files
+
+    view = find_sql_view(name)
+    filters.parse(filter_text, view.schema)
+    check_output(view.schema, options)
+    view_options = _read_view_options(**options)
+    check_options(view_options)
+    open_engine: Any = open_spark if engine == "spark" else open_duckdb
+    with open_store_files(store, repository, view_options.window) as files, open_engine(files) as opened:
+        frame = run_view(view, opened, files, view_options)
+    _emit_filtered(frame, view.schema, filter_text, options)
 
 
 def _print_view(name: str, store: Path, repository: str | None, filter_text: str, options: dict[str, Any]) -> None:

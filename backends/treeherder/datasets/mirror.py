@@ -45,8 +45,8 @@ def mirror(
     Raises `UsageError`, `MirrorError`, `OperationCancelledError`, and `DamagedDatasetError` after all intact files;
     what was copied before stays and is not copied again.
     """
-    bucket = _open_bucket(url)
-    existing = _list_objects(bucket, url)
+    bucket = open_bucket(url)
+    existing = list_objects(bucket, url)
     known = store.log.mirrored_files(url)
     copied = unchanged = size = 0
     damaged: list[Path] = []
@@ -74,7 +74,8 @@ def mirror(
     return MirrorResult(copied, unchanged + 1, size)
 
 
-def _open_bucket(url: str) -> Any:
+def open_bucket(url: str) -> Any:
+    """The object store of a URL. Raises `UsageError`."""
     if urlsplit(url).scheme not in SCHEMES:
         raise UsageError(f"{sanitize(url, 80)} is not a bucket.", "Use s3://BUCKET/PREFIX or gs://BUCKET/PREFIX.")
     try:
@@ -97,13 +98,26 @@ def _read(path: Path) -> bytes:
         raise FileError(f"{path} cannot be read: {disk_words(error)}.", "Try again.") from error
 
 
-def _list_objects(bucket: Any, url: str) -> dict[str, int]:
-    """Name -> bytes."""
+def list_objects(bucket: Any, url: str) -> dict[str, int]:
+    """Name -> bytes. Raises `MirrorError`."""
     from obstore.exceptions import BaseError
 
     try:
         return {entry["path"]: entry["size"] for page in bucket.list() for entry in page}
     except BaseError as error:
+        raise _bucket_error(url, error) from error
+
+
+def read_object(bucket: Any, name: str, url: str, *, max_bytes: int) -> bytes:
+    """Raises `MirrorError`, also for an object that is too big."""
+    from obstore.exceptions import BaseError
+
+    try:
+        found = bucket.get(name)
+        if found.meta["size"] > max_bytes:
+            raise MirrorError(f"{sanitize(url, 80)}/{name} is too big: {found.meta['size']:,} bytes.")
+        return bytes(found.bytes())
+    except (BaseError, OSError) as error:
         raise _bucket_error(url, error) from error
 
 
