@@ -24,6 +24,7 @@ from textual.worker import Worker
 # round through the queues follows one of them.
 ROUNDS = 4
 LOST_AFTER = 0.5  # seconds; a marker whose widget was removed under it is sent again, nothing is let go unhandled
+MAX_PASTE = 10_000  # characters; a text box takes half a minute for a million, and nothing that is asked for is longer
 OPENING_GROUPS = frozenset({"open", "download", "ask", "quit"})  # workers that put another list or screen in front
 
 
@@ -54,6 +55,9 @@ class OrderedInputApp(App[None]):
             return
         if isinstance(event, events.MouseMove) and self._input and isinstance(self._input[-1], events.MouseMove):
             self._input.pop()  # only where the mouse is now counts
+        if isinstance(event, events.Paste) and len(event.text) > MAX_PASTE:
+            self.notify(f"Only its first {MAX_PASTE:,} characters were taken.", title="Long paste", severity="warning")
+            event.text = event.text[:MAX_PASTE]
         self._input.append(event)
         if not self._rounds:
             await self._handle_input()

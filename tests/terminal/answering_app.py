@@ -6,7 +6,10 @@ had it draw. So a test knows what the next key would do, however busy the machin
 
 from __future__ import annotations
 
+import faulthandler
 import json
+import os
+import signal
 import sys
 from itertools import count
 from pathlib import Path
@@ -27,8 +30,10 @@ _PATHS = {
 
 
 def state_of(app: Explorer) -> dict[str, Any]:
-    """`number`: of this answer. `screen`: class of the top one. `place`: what is shown below dialogs, in a word. `depth`:
-    of lists. `writes`: where the next Enter, F2 or click may write a file; None if nothing asks for that."""
+    """`number`: of this answer. `screen`: class of the top one. `place`: what is shown below dialogs. `depth`: of lists.
+
+    `writes`: where the next Enter, F2 or click may write a file; None if nothing asks for that.
+    """
     from textual.widgets import Input
 
     from tui.widgets.reader_pane import PromptLine
@@ -44,7 +49,7 @@ def state_of(app: Explorer) -> dict[str, Any]:
     place = "transfers" if pane is None else f"{type(top).__name__} {type(locator).__name__}" if top else "start"
     return {
         "number": next(_numbers), "screen": kind, "place": place, "depth": pane.depth if pane is not None else 2,
-        "focused": repr(app.focused), "writes": writes, "path": str(Path(writes).absolute()) if writes else "",
+        "focused": repr(app.focused), "writes": writes, "path": str(Path(writes.strip()).absolute()) if writes else "",
     }  # fmt: skip
 
 
@@ -67,6 +72,8 @@ def main() -> None:
         self.call_after_refresh(answer)
 
     App.on_event = on_event  # type: ignore[assignment,method-assign]
+    if "STACKS" in os.environ:  # a file: SIGUSR1 writes where all threads are
+        faulthandler.register(signal.SIGUSR1, open(os.environ["STACKS"], "w"))  # noqa: SIM115
     from tui.__main__ import main as run
 
     run()

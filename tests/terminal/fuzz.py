@@ -16,6 +16,7 @@ import json
 import os
 import random
 import re
+import signal
 import struct
 import termios
 import time
@@ -58,8 +59,9 @@ _COMMANDS = ("|", "V", "U", "Y", "S", "h", "x", "!", "C", "c", "e", "d", "l", "t
 _TEXTS = (
     "state:failed", "duration>10m", "/(", "name:", "é測 \u202e[red]x[/red]", "line one\nline two", "x" * 300,
     "gecko.v2.autoland.latest", "treeherder:alerts/all/all", "gs://test-platform-results/logs/", "log", "time", "sort",
-    "\x00\x07\x0e\x1b]0;title\x07\x1b[2J\x1bP", "1;2;3M", "a" * 5000,
+    "\x00\x07\x0e\x1b]0;title\x07\x1b[2J\x1bP", "1;2;3M", "a" * 50_000,
 )  # fmt: skip
+_PART = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part")  # the name that a file has while it is written
 _ACTING = ("enter", "enter", "f2", "space", "y")  # what may confirm
 
 
@@ -104,7 +106,7 @@ class Fuzz:
 
     def _start(self) -> None:
         extra = {"HOME": str(self._home), "TMPDIR": str(self._temporary), "BROWSER": "true"}
-        extra["PYTHONDONTWRITEBYTECODE"] = "1"
+        extra |= {"PYTHONDONTWRITEBYTECODE": "1", "STACKS": str(self._temporary / "stacks")}
         self._size, self._asked = SIZE, 0
         self._terminal = _RawTerminal(
             _APP, "demo", "--tasks", str(self._tasks), size=SIZE, cwd=self.work, extra=extra
@@ -150,7 +152,7 @@ class Fuzz:
             self._write(f"\x1b[200~{self._random.choice(_TEXTS)}\x1b[201~")
         elif chance < 0.96:
             text = self._random.choice(("", *_TEXTS, *"abcdefst")).partition("\n")[0]
-            self._write("\x10" + "".join(letter for letter in text if letter.isprintable()))
+            self._write("\x10" + "".join(letter for letter in text[:300] if letter.isprintable()))
         elif chance < 0.97:
             self._write(_NAMED["ctrl+o"])
         elif chance < 0.98:
@@ -166,9 +168,10 @@ class Fuzz:
         if state is not None and state["screen"] not in ("PlainScreen", "LocateDialog"):
             self._write(_NAMED["escape"])
             state = self._ask()
-        if state is not None and (state["screen"] == "LocateDialog" or state["place"] == "start"):
-            if state["screen"] in ("PlainScreen", "LocateDialog"):
-                self._write("\x01\x0b" + "\x1b[B" * self._random.randrange(12) + "\r")
+        if state is None:
+            return
+        if state["screen"] == "LocateDialog" or (state["screen"], state["place"]) == ("PlainScreen", "start"):
+            self._write("\x01\x0b" + "\x1b[B" * self._random.randrange(12) + "\r")
 
     def _confirm(self, keys: str) -> None:
         """Sends what may confirm, unless that could write elsewhere than shown in the working directory."""
@@ -211,7 +214,7 @@ class Fuzz:
                 data = data[os.write(self._terminal._master, data[:1000]) :]
                 continue
             if time.monotonic() > deadline:
-                self._fail("it reads no more keys")
+                self._fail_busy("it reads no more keys")
             if self._ended():
                 return
             time.sleep(0.005)
@@ -236,7 +239,7 @@ class Fuzz:
                     state = None
                     break
                 if time.monotonic() > deadline:
-                    self._fail("it does not answer")
+                    self._fail_busy("it does not answer")
                 terminal._changed.wait(0.2)
         if state is None:
             self._ended()
@@ -283,12 +286,20 @@ class Fuzz:
 
     def _check_files(self) -> None:
         for path in (*self.work.iterdir(), *self._home.iterdir()):
-            if path in self._expected and path.is_file():
-                self.result.written += 1
-                path.unlink()
-            # A file is first written under a temporary name beside it.
-            elif path.name != OUTPUT and path not in self._expected and not path.name.startswith(".ciexplore-"):
+            part = _PART.fullmatch(path.name)
+            meant = path.with_name(part[1]) if part is not None else path
+            if meant in self._expected and path.is_file():
+                if part is None:
+                    self.result.written += 1
+                    path.unlink()
+            elif path.name != OUTPUT and meant not in self._expected:
                 self._fail(f"it wrote {path}, confirmed were {sorted(map(str, self._expected))[-5:]}")
+
+    def _fail_busy(self, what: str) -> None:
+        """Says where its threads are."""
+        self._terminal.program.send_signal(signal.SIGUSR1)
+        time.sleep(1)
+        self._fail(f"{what}; it is at\n{(self._temporary / 'stacks').read_text()[-6000:]}")
 
     def _fail(self, what: str) -> None:
         recent = " ".join(self.result.recent)

@@ -83,3 +83,14 @@ def test_a_paste_in_a_list_opens_the_box_with_it(ci: dict[str, str], tmp_path: P
     with group(ci, tmp_path) as terminal:
         terminal.press(paste("pasted here") + " and typed")
         terminal.wait_for("pasted here and typed")
+
+
+def test_a_paste_of_a_megabyte_is_cut_and_the_next_keys_are_answered(ci: dict[str, str], tmp_path: Path) -> None:
+    with group(ci, tmp_path) as terminal:
+        terminal.press("/")
+        terminal.wait_for("esc")
+        for piece in ("\x1b[200~", *["lorem ipsum dolor sit amet " * 37] * 1000, "\x1b[201~"):
+            terminal.press(piece)
+        terminal.wait_for("first 10,000 characters")
+        terminal.press("\x10")
+        terminal.wait_for("⏎ runs")
