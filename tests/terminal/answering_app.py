@@ -30,9 +30,10 @@ _PATHS = {
 
 
 def state_of(app: Explorer) -> dict[str, Any]:
-    """`number`: of this answer. `screen`: class of the top one. `place`: what is shown below dialogs. `depth`: of lists.
+    """`number`: of this answer. `screen`: class of the top one. `place`: what is shown below dialogs.
 
-    `writes`: where the next Enter, F2 or click may write a file; None if nothing asks for that.
+    `depth`: how many lists and readers lie on each other. `writes`: where the next Enter, F2 or click may write a
+    file; None if nothing asks for that.
     """
     from textual.widgets import Input
 

@@ -6,7 +6,7 @@ how fast the machine is. Exports, logs and downloads are confirmed where they go
 that the dialog shows; Esc is sent otherwise. Any other file there or in the home directory was written by events that
 did not mean it.
 
-Keys that only quit or suspend are left out.
+Keys that only quit are left out; after Ctrl+Z it is continued, as by `fg`.
 """
 
 from __future__ import annotations
@@ -49,12 +49,13 @@ _NAMED = {
     "ctrl+a": "\x01",
     "ctrl+p": "\x10",
     "ctrl+k": "\x0b",
+    "ctrl+z": "\x1a",
     "shift+tab": "\x1b[Z",
     "alt+left": "\x1b[1;3D",
     "alt+right": "\x1b[1;3C",
 }
-_OTHERS = ("backspace", "delete", "home", "end", "ctrl+a", "ctrl+k", "ctrl+c", "ctrl+x", "shift+tab", "alt+left",
-           "alt+right", "escape", "escape", "escape")  # fmt: skip
+_OTHERS = ("backspace", "delete", "home", "end", "ctrl+a", "ctrl+k", "ctrl+c", "ctrl+x", "ctrl+z", "shift+tab",
+           "alt+left", "alt+right", "escape", "escape", "escape")  # fmt: skip
 _COMMANDS = ("|", "V", "U", "Y", "S", "h", "x", "!", "C", "c", "e", "d", "l", "t", "a", "v", "hh", "A", "M", "P", "/")
 _TEXTS = (
     "state:failed", "duration>10m", "/(", "name:", "é測 \u202e[red]x[/red]", "line one\nline two", "x" * 300,
@@ -217,7 +218,18 @@ class Fuzz:
                 self._fail_busy("it reads no more keys")
             if self._ended():
                 return
+            self._bring_to_foreground()
             time.sleep(0.005)
+
+    def _bring_to_foreground(self) -> None:
+        """As a shell's fg does, if it has been suspended."""
+        program = self._terminal.program
+        try:
+            stat = Path(f"/proc/{program.pid}/stat").read_text()
+        except OSError:
+            return
+        if stat.rpartition(")")[2].split()[0] == "T":
+            program.send_signal(signal.SIGCONT)
 
     # ---- what it does meanwhile
     def _unread(self) -> int:
@@ -240,7 +252,8 @@ class Fuzz:
                     break
                 if time.monotonic() > deadline:
                     self._fail_busy("it does not answer")
-                terminal._changed.wait(0.2)
+                if not terminal._changed.wait(0.2):
+                    self._bring_to_foreground()
         if state is None:
             self._ended()
             return None
