@@ -24,11 +24,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--latency", default="0", metavar="MS", help="of the demo's servers")
+    parser.add_argument("--fault", default="0", metavar="RATE", help="share of the demo's requests that fail")
     given = parser.parse_args()
+    demo = ("--tasks", "120", "--latency", given.latency, "--fault", given.fault)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fuzz-") as directory:
         try:
-            result = Fuzz(Path(directory), given.seed).run(given.events)
+            result = Fuzz(Path(directory), given.seed, demo).run(given.events)
         except FuzzError as error:
             print(error)
             return 1

@@ -21,6 +21,7 @@ import struct
 import termios
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,12 +94,15 @@ class _RawTerminal(Terminal):
 
 
 class Fuzz:
-    """`directory`: empty; the app's working directory, its home and its temporary files are below it."""
+    """`directory`: empty; the app's working directory, its home and its temporary files are below it.
 
-    def __init__(self, directory: Path, seed: int, tasks: int = 120) -> None:
+    `demo`: arguments of `ciexplore demo`.
+    """
+
+    def __init__(self, directory: Path, seed: int, demo: Sequence[str] = ("--tasks", "120")) -> None:
         self.seed = seed
         self.result = FuzzResult()
-        self._tasks = tasks
+        self._demo = demo
         self._expected: set[Path] = set()
         self.work, self._home, self._temporary = (directory / name for name in ("work", "home", "tmp"))
         for path in (self.work, self._home, self._temporary):
@@ -109,9 +113,7 @@ class Fuzz:
         extra = {"HOME": str(self._home), "TMPDIR": str(self._temporary), "BROWSER": "true"}
         extra |= {"PYTHONDONTWRITEBYTECODE": "1", "STACKS": str(self._temporary / "stacks")}
         self._size, self._asked = SIZE, 0
-        self._terminal = _RawTerminal(
-            _APP, "demo", "--tasks", str(self._tasks), size=SIZE, cwd=self.work, extra=extra
-        )  # fmt: skip
+        self._terminal = _RawTerminal(_APP, "demo", *self._demo, size=SIZE, cwd=self.work, extra=extra)
         deadline = time.monotonic() + PATIENCE
         while b"A finished task group" not in self._terminal.written:
             if time.monotonic() > deadline or self._terminal.program.poll() is not None:
