@@ -73,3 +73,25 @@ def test_visits_of_earlier_versions_keep_their_panes_and_pins(tmp_path: Path) ->
     assert [visit.text for visit in visits.visits if visit.system == "submit"] == ["submit:outbox"]
     assert [visit.text for visit in visits.visits if visit.system == "taskcluster"] == ["taskcluster:retriggers/ID"]
     assert visits.toggle_pin("treeherder:frameworks/autoland", "f", "treeherder") is False
+
+
+def test_two_apps_keep_what_each_of_them_pinned_and_unpinned(tmp_path: Path) -> None:
+    one, other = History(tmp_path), History(tmp_path)
+    assert one.toggle_pin("prow:a", "A", "prow")
+    other.add("prow:b", "B", "prow")
+    assert other.toggle_pin("prow:b", "B", "prow")
+    one.add("prow:c", "C", "prow")
+    pinned = {visit.text: visit.pinned for visit in History(tmp_path).visits}
+    assert pinned == {"prow:a": True, "prow:b": True, "prow:c": False}
+    assert not other.toggle_pin("prow:a", "A", "prow")
+    one.add("prow:a", "A", "prow")
+    assert not next(visit for visit in History(tmp_path).visits if visit.text == "prow:a").pinned
+
+
+def test_a_directory_that_cannot_be_written_to_forgets_nothing_while_the_app_runs(tmp_path: Path) -> None:
+    History(tmp_path).add("prow:a", "A", "prow")
+    history = History(tmp_path)
+    history._path = tmp_path / "history.json" / "nowhere"
+    assert history.toggle_pin("prow:a", "A", "prow")
+    history.add("prow:b", "B", "prow")
+    assert [(visit.text, visit.pinned) for visit in history.visits] == [("prow:a", True), ("prow:b", False)]

@@ -322,6 +322,12 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
         """In the top bar."""
         self.query_one(TopBar).show(transfers=text)
 
+    def restore_focus(self) -> None:
+        if len(self.screen_stack) == 1:
+            pane = self.current_list or self.transfers
+            if pane is not None:
+                pane.enter()
+
     async def action_back_to_list(self) -> None:
         """From the transfers to the lists that were shown before them."""
         await self.action_pane(self._last_list)

@@ -30,11 +30,16 @@ class Visit:
 
 
 class History:
-    """The visits in a small JSON file. A file that cannot be read or written never stops the app."""
+    """The visits in a small JSON file. A file that cannot be read or written never stops the app.
+
+    Several apps may run: what another one has written meanwhile is taken over before each change.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "history.json"
-        self._visits = self._read()
+        self._seen: tuple[int, int] | None = None  # which file was read or written last
+        self._visits: dict[str, Visit] = {}
+        self._take_over()
 
     @property
     def visits(self) -> list[Visit]:
@@ -42,6 +47,7 @@ class History:
         return sorted(self._visits.values(), key=lambda visit: (not visit.pinned, -visit.at))
 
     def add(self, text: str, title: str, system: str, note: str = "") -> None:
+        self._take_over()
         old = self._visits.get(text)
         self._visits[text] = Visit(
             text, title, time.time(), old.pinned if old else False, system, note or (old.note if old else "")
@@ -53,6 +59,7 @@ class History:
 
     def toggle_pin(self, text: str, title: str, system: str) -> bool:
         """Pins or unpins; returns whether it is pinned now."""
+        self._take_over()
         visit = self._visits.get(text) or Visit(text, title, time.time(), system=system)
         self._visits[text] = replace(visit, pinned=not visit.pinned)
         self._write()
@@ -79,6 +86,21 @@ class History:
 
     def _write(self) -> None:
         write_json(self._path, [asdict(visit) for visit in self.visits])
+        self._seen = self._identify()
+
+    def _take_over(self) -> None:
+        """Reads the file if another app has replaced it."""
+        found = self._identify()
+        if found is not None and found != self._seen:
+            self._seen = found
+            self._visits |= self._read()
+
+    def _identify(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,18 @@ from textual.dom import DOMNode
 from textual.message import Message
 from textual.worker import Worker
 
+from tui.pastes import guard_pastes
+
 # A handler posts a message whose handler posts the next one: a pick in a list becomes "selected", "open", "push". Each
 # round through the queues follows one of them.
 ROUNDS = 4
 LOST_AFTER = 0.5  # seconds; a marker whose widget was removed under it is sent again, nothing is let go unhandled
+MAX_PASTE = 10_000  # characters; a text box takes half a minute for a million, and nothing that is asked for is longer
 OPENING_GROUPS = frozenset({"open", "download", "ask", "quit"})  # workers that put another list or screen in front
+
+_MOVES_NO_FOCUS = (
+    events.MouseMove, events.MouseScrollUp, events.MouseScrollDown, events.MouseScrollLeft, events.MouseScrollRight,
+)  # fmt: skip
 
 
 class Marker(Message):
@@ -40,6 +47,7 @@ class OrderedInputApp(App[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        guard_pastes()
         self._input: deque[events.Event] = deque()  # what waits
         self._marker = 0  # number of the marker that is on its way
         self._rounds = 0  # markers to be sent until the event that is handled has had all its effects; 0: none is
@@ -54,6 +62,9 @@ class OrderedInputApp(App[None]):
             return
         if isinstance(event, events.MouseMove) and self._input and isinstance(self._input[-1], events.MouseMove):
             self._input.pop()  # only where the mouse is now counts
+        if isinstance(event, events.Paste) and len(event.text) > MAX_PASTE:
+            self.notify(f"Only its first {MAX_PASTE:,} characters were taken.", title="Long paste", severity="warning")
+            event.text = event.text[:MAX_PASTE]
         self._input.append(event)
         if not self._rounds:
             await self._handle_input()
@@ -62,6 +73,9 @@ class OrderedInputApp(App[None]):
         """Handles what waits, up to an event after which the next ones have to wait."""
         while self._input and not self._rounds:
             event = self._input[0]
+            if isinstance(event, events.MouseEvent) and not self._clamp(event):
+                self._input.popleft()
+                continue
             is_text = self._is_text(event)
             if self._typed and not is_text:
                 self._typed = False
@@ -71,8 +85,22 @@ class OrderedInputApp(App[None]):
             self._typed = self._typed or is_text
             screen, self._workers_before = self.screen, set(self.workers)
             await super().on_event(event)
-            if not is_text and not isinstance(event, events.MouseMove):
+            if not is_text and not isinstance(event, _MOVES_NO_FOCUS):
                 self._hold(screen, ROUNDS)
+
+    def _clamp(self, event: events.MouseEvent) -> bool:
+        """Moves an event to the edge if it is outside of the screen, where Textual takes the focus from everything.
+
+        A drag may end there, or the window have got smaller meanwhile. False for one that begins there.
+        """
+        width, height = self.size
+        if 0 <= event.x < width and 0 <= event.y < height:
+            return True
+        if not isinstance(event, events.MouseMove | events.MouseUp) or not width or not height:
+            return False
+        event._x = event._screen_x = min(max(event._x, 0), width - 1)
+        event._y = event._screen_y = min(max(event._y, 0), height - 1)
+        return True
 
     def _is_text(self, event: events.Event) -> bool:
         """Whether the event puts text into the box that has the focus, and does nothing else."""
@@ -114,7 +142,12 @@ class OrderedInputApp(App[None]):
         assert self._lost is not None
         self._lost.cancel()
         self._screen_before = None
+        if self.focused is None:
+            self.restore_focus()
         await self._handle_input()
+
+    def restore_focus(self) -> None:
+        """Called when an event has left nothing with the focus: no key would do anything."""
 
     def _is_opening(self) -> bool:
         """Whether a worker that the event started is about to put something in front."""

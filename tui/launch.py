@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from backends.errors import UsageError
@@ -34,6 +35,8 @@ def open_app(session: Session, locator: str | None = None, *, fresh: bool = Fals
         )
     if os.environ.get("TERM", "") in ("", "dumb"):
         raise UsageError("TERM is not set to a terminal that can draw.", "Set it, e.g. TERM=xterm-256color.")
+    if isinstance(sys.__stderr__, TextIOWrapper):  # Textual's: "\u2502" for one cell would shift the rest of its line
+        sys.__stderr__.reconfigure(errors="replace")
     quick_start.begin()
     from tui.app import Explorer
 

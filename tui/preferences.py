@@ -26,8 +26,8 @@ def read_json(path: Path) -> Any:
         return None
 
 
-def write_json(path: Path, value: object) -> None:
-    """Replaces the file. A directory that cannot be written to never stops the app.
+def write_json(path: Path, value: object) -> bool:
+    """Replaces the file; False if that failed. A directory that cannot be written to never stops the app.
 
     Without `atomic_file`: its fsync would block the interface for a file that is not worth it.
     """
@@ -41,6 +41,8 @@ def write_json(path: Path, value: object) -> None:
     except OSError:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
+        return False
+    return True
 
 
 class Preferences:
@@ -68,8 +70,11 @@ class Preferences:
     def set(self, name: str, value: object) -> None:
         """`value`: anything that JSON can hold."""
         if self._values.get(name) != value:
-            self._values = {**self._read(), name: value}
-            write_json(self._path, self._values)
+            self._store(name, value)
+
+    def _store(self, name: str, value: object) -> bool:
+        self._values = {**self._read(), name: value}
+        return write_json(self._path, self._values)
 
     # ---- how lists are shown -----------------------------------------------------------------------------------
     def list_settings(self, kind: str) -> ListSettings:
@@ -86,9 +91,9 @@ class Preferences:
         kept = [(name, ListSettings.from_json(value)) for name, value in named if name and is_plain_text(name)]
         return dict(sorted(kept)[:MAX_VIEWS])
 
-    def save_view(self, kind: str, name: str, settings: ListSettings | None) -> None:
-        """Under this name, which replaces what was saved under it; None deletes it."""
+    def save_view(self, kind: str, name: str, settings: ListSettings | None) -> bool:
+        """Under this name, which replaces what was saved under it; None deletes it. False if it could not be stored."""
         kept = {other: one.to_json() for other, one in self.views(kind).items() if other != name}
         if settings is not None:
             kept[name] = settings.to_json()
-        self.set(f"views.{kind}", kept)
+        return self._store(f"views.{kind}", kept)

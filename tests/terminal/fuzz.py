@@ -1,32 +1,43 @@
-"""Random keys, clicks, pastes and resizes for the app on its demo in a pseudo-terminal, from a seed.
+"""Random keys, clicks, drags, pastes and resizes for the app on its demo in a pseudo-terminal, from a seed.
 
-Keys that only quit or suspend are left out. What would write to the working directory is never confirmed: before a
-key or click that may do so, the screen is awaited, and Esc is sent if it asks for that. So whatever is written there
-all the same was written by events that did not mean it.
+Each event depends on the seed and its number only. Before a key or click that may confirm something the app is asked
+what that would do, and it answers once all earlier events have been handled (`answering_app`): nothing here depends on
+how fast the machine is. Exports, logs and downloads are confirmed where they go to the working directory under the name
+that the dialog shows; Esc is sent otherwise. Any other file there or in the home directory was written by events that
+did not mean it.
+
+Keys that only quit are left out; after Ctrl+Z it is continued, as by `fg`.
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import random
+import re
+import signal
 import struct
 import termios
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from tests.terminal.terminal import KEYS, Terminal, explorer
+from tests.terminal.answering_app import ANSWER, QUESTION
+from tests.terminal.terminal import KEYS, Terminal
 
 SIZE = (80, 24)
-SIZES = (SIZE, SIZE, (60, 15), (120, 40), (200, 60), (46, 12))
-CHECKED_EVERY = 500  # events between two checks that it still answers
+SIZES = (SIZE, SIZE, (60, 15), (160, 48), (120, 40), (46, 12), (9, 3))
+CHECKED_EVERY = 500  # events between two checks that it still answers keys with what they are for
 STEERED_EVERY = 20  # events between two times that a dialog is closed, or an example opened on the start screen
-OUTPUT = "ciexplore-downloads"  # the demo's own: archives that a list fetches
-_QUIET, _LONGEST = 0.04, 2.0  # seconds without output after which a screen counts as complete; what it may take at most
+OUTPUT = "ciexplore-downloads"  # the directory of downloads
+PATIENCE = 60.0  # seconds for an answer; only what never comes takes that long
+_APP = str(Path(__file__).with_name("answering_app.py"))
 _LETTERS = "abcdefghijklmnoprstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#:/?=+-<>[]{}_.,;|*~ "
-_MOVES = ("up", "down", "left", "right", "pageup", "pagedown", "tab", "f1", "f2", "f3", "f4", "f5", "f6")
+_MOVES = ("up", "down", "left", "right", "pageup", "pagedown", "tab", "f1", "f3", "f4", "f5", "f6")
 _NAMED = {
     **KEYS,
     "escape": "\x1b[27u",  # as kitty sends it: no other key after it can be read as Alt with that key
@@ -39,19 +50,21 @@ _NAMED = {
     "ctrl+a": "\x01",
     "ctrl+p": "\x10",
     "ctrl+k": "\x0b",
+    "ctrl+z": "\x1a",
     "shift+tab": "\x1b[Z",
     "alt+left": "\x1b[1;3D",
     "alt+right": "\x1b[1;3C",
 }
-_OTHERS = ("backspace", "delete", "home", "end", "ctrl+a", "ctrl+k", "ctrl+c", "ctrl+x", "shift+tab", "alt+left",
-           "alt+right", "escape", "escape", "escape")  # fmt: skip
+_OTHERS = ("backspace", "delete", "home", "end", "ctrl+a", "ctrl+k", "ctrl+c", "ctrl+x", "ctrl+z", "shift+tab",
+           "alt+left", "alt+right", "escape", "escape", "escape")  # fmt: skip
+_COMMANDS = ("|", "V", "U", "Y", "S", "h", "x", "!", "C", "c", "e", "d", "l", "t", "a", "v", "hh", "A", "M", "P", "/")
 _TEXTS = (
     "state:failed", "duration>10m", "/(", "name:", "é測 \u202e[red]x[/red]", "line one\nline two", "x" * 300,
     "gecko.v2.autoland.latest", "treeherder:alerts/all/all", "gs://test-platform-results/logs/", "log", "time", "sort",
+    "\x00\x07\x0e\x1b]0;title\x07\x1b[2J\x1bP", "1;2;3M", "a" * 50_000,
 )  # fmt: skip
-_ACTING = ("enter", "f2", "space", "y")  # what may confirm
-# What the screen shows where that would write to the working directory: the keys of the dialogs, the prompt of a log.
-_WRITES = ("⏎ exports", "⏎ starts", "⏎ shows the plan", "save to")
+_PART = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part")  # the name that a file has while it is written
+_ACTING = ("enter", "enter", "f2", "space", "y")  # what may confirm
 
 
 @dataclass
@@ -59,40 +72,60 @@ class FuzzResult:
     events: int = 0
     quits: int = 0  # times that a command of the palette or a click quit the app, which was started again
     spared: int = 0  # confirmations that were not given
-    screens: Counter[str] = field(default_factory=Counter)  # by what stands in their second line
-    recent: deque[str] = field(default_factory=lambda: deque(maxlen=40))
+    confirmed: int = 0  # those that were: each may write the file or the directory that the dialog shows
+    written: int = 0  # files that these made
+    screens: Counter[str] = field(default_factory=Counter)  # what was shown when the app was asked
+    recent: deque[str] = field(default_factory=lambda: deque(maxlen=60))
 
 
 class FuzzError(AssertionError):
     """The app ended, does not answer any more, or wrote what nobody asked for."""
 
 
-class Fuzz:
-    """`directory`: empty; the app's working directory, its home and its temporary files are below it."""
+class _RawTerminal(Terminal):
+    """Keeps the end of what was written; it is not drawn, which would take more time than the app."""
 
-    def __init__(self, directory: Path, seed: int, tasks: int = 120) -> None:
+    def _feed(self, piece: bytes) -> None:
+        del self.written[:-400_000]
+
+    def draw(self) -> str:
+        super()._feed(bytes(self.written))
+        return self.text
+
+
+class Fuzz:
+    """`directory`: empty; the app's working directory, its home and its temporary files are below it.
+
+    `demo`: arguments of `ciexplore demo`.
+    """
+
+    def __init__(self, directory: Path, seed: int, demo: Sequence[str] = ("--tasks", "120")) -> None:
         self.seed = seed
         self.result = FuzzResult()
-        self._random = random.Random(seed)
-        self._tasks = tasks
+        self._demo = demo
+        self._expected: set[Path] = set()
         self.work, self._home, self._temporary = (directory / name for name in ("work", "home", "tmp"))
         for path in (self.work, self._home, self._temporary):
             path.mkdir()
-        self._terminal = self._start()
-        self._size = SIZE
+        self._start()
 
-    def _start(self) -> Terminal:
+    def _start(self) -> None:
         extra = {"HOME": str(self._home), "TMPDIR": str(self._temporary), "BROWSER": "true"}
-        terminal = explorer("demo", "--tasks", str(self._tasks), size=SIZE, cwd=self.work, extra=extra)
-        terminal.wait_for("A finished task group")
-        self._size = SIZE
-        return terminal
+        extra |= {"PYTHONDONTWRITEBYTECODE": "1", "STACKS": str(self._temporary / "stacks")}
+        self._size, self._asked = SIZE, 0
+        self._terminal = _RawTerminal(_APP, "demo", *self._demo, size=SIZE, cwd=self.work, extra=extra)
+        deadline = time.monotonic() + PATIENCE
+        while b"A finished task group" not in self._terminal.written:
+            if time.monotonic() > deadline or self._terminal.program.poll() is not None:
+                self._fail("it does not start")
+            time.sleep(0.02)
 
     def run(self, events: int) -> FuzzResult:
         """Sends that many events. Raises `FuzzError`, which names the last events, where it fails."""
         try:
             for number in range(1, events + 1):
                 self.result.events = number
+                self._random = random.Random(f"{self.seed} {number}")
                 if number % STEERED_EVERY == 1:
                     self._steer()
                 self._send_one()
@@ -106,107 +139,130 @@ class Fuzz:
     # ---- events
     def _send_one(self) -> None:
         chance = self._random.random()
-        if chance < 0.40:
+        if chance < 0.32:
             self._write(self._random.choice(_LETTERS))
+        elif chance < 0.40:
+            self._write(self._random.choice(_COMMANDS))
         elif chance < 0.58:
-            self._press(self._random.choice(_MOVES))
+            self._write(_NAMED[self._random.choice(_MOVES)])
         elif chance < 0.70:
-            self._press(self._random.choice(_ACTING), acts=True)
+            self._confirm(_NAMED.get(key := self._random.choice(_ACTING), key))
         elif chance < 0.80:
-            self._press(self._random.choice(_OTHERS))
+            self._write(_NAMED[self._random.choice(_OTHERS)])
         elif chance < 0.90:
-            self._click()
+            self._confirm(self._click())
         elif chance < 0.93:
             self._write(f"\x1b[200~{self._random.choice(_TEXTS)}\x1b[201~")
         elif chance < 0.96:
-            self._press("ctrl+p")
-            self._write(self._random.choice(("", *_TEXTS, *"abcdefst")).partition("\n")[0])
+            text = self._random.choice(("", *_TEXTS, *"abcdefst")).partition("\n")[0]
+            self._write("\x10" + "".join(letter for letter in text[:300] if letter.isprintable()))
+        elif chance < 0.97:
+            self._write(_NAMED["ctrl+o"])
         elif chance < 0.98:
-            self._press(self._random.choice(("ctrl+o", "q")), acts=True)
+            state = self._ask()
+            if state is not None and (state["depth"] > 1 or state["screen"] != "PlainScreen"):  # else it only quits
+                self._confirm("q")
         else:
-            self._resize()
+            self._resize_to(self._random.choice(SIZES))
 
     def _steer(self) -> None:
         """Most random texts open nothing, and in most dialogs all letters are text."""
-        if not self._settle():
-            return
-        if "╭─" in "".join(self._terminal.lines[:8]) and "Paste a URL" not in self._terminal.text:
+        state = self._ask()
+        if state is not None and state["screen"] not in ("PlainScreen", "LocateDialog"):
             self._write(_NAMED["escape"])
-            self._settle()
-        if "Paste a URL" in self._terminal.text or "Unrecognized" in self._terminal.text:
-            self._write("\x01\x0b")
-            self._settle()
-            self._write("\x1b[B" * self._random.randrange(12) + "\r")
+            state = self._ask()
+        if state is None:
+            return
+        if state["screen"] == "LocateDialog" or (state["screen"], state["place"]) == ("PlainScreen", "start"):
+            self._write("\x01\x0b" + "\x1b[B" * self._random.randrange(12) + "\r")
 
-    def _press(self, key: str, *, acts: bool = False) -> None:
-        if acts or key in _ACTING:
-            if not self._settle():
-                return  # what it would confirm is not known
-            screen = self._terminal.text
-            self.result.screens[screen.partition("\n")[2].partition("\n")[0].strip()[:60]] += 1
-            if any(words in screen for words in _WRITES):
+    def _confirm(self, keys: str) -> None:
+        """Sends what may confirm, unless that could write elsewhere than shown in the working directory."""
+        state = self._ask()
+        if state is None:
+            return
+        if state["writes"] is not None:
+            path = Path(state["path"])
+            if "~" in state["writes"] or ".." in state["writes"] or path.parent != self.work:
                 self.result.spared += 1
-                key = "escape"
-            elif key == "q" and "Recent" not in screen and "esc Back" not in screen and "Close" not in screen:
-                return  # it would only quit
-        self._write(_NAMED.get(key, key))
+                self._write(_NAMED["escape"])
+                return
+            self.result.confirmed += 1
+            self._expected.add(path)
+        self._write(keys)
 
-    def _click(self) -> None:
-        if not self._settle():
-            return
-        if any(words in self._terminal.text for words in _WRITES):
-            self.result.spared += 1
-            self._write(_NAMED["escape"])
-            self._settle()
-            return
+    def _click(self) -> str:
+        """A press and release, or a drag, or a turn of the wheel, somewhere on the screen or just outside."""
         columns, lines = self._size
-        at = f"{self._random.randint(1, columns)};{self._random.randint(1, lines)}"
-        button = self._random.choice((0, 0, 0, 2, 64, 65))
-        self._write(f"\x1b[<{button};{at}M" + ("" if button >= 64 else f"\x1b[<{button};{at}m"))
+        at, to = (
+            f"{self._random.randint(1, columns + 1)};{self._random.randint(1, lines + 1)}" for _ in range(2)
+        )  # fmt: skip
+        button = self._random.choice((0, 0, 0, 0, 2, 64, 65))
+        if button >= 64:
+            return f"\x1b[<{button};{at}M" * self._random.choice((1, 1, 5))
+        if self._random.random() < 0.2:
+            return f"\x1b[<{button};{at}M\x1b[<{button + 32};{to}M\x1b[<{button};{to}m"
+        return f"\x1b[<{button};{at}M\x1b[<{button};{at}m" * self._random.choice((1, 1, 2))
 
-    def _resize(self) -> None:
-        self._size = self._random.choice(SIZES)
-        terminal = self._terminal
-        with terminal._changed:
-            terminal._screen.resize(self._size[1], self._size[0])
-        terminal._set_size(*self._size)
+    def _resize_to(self, size: tuple[int, int]) -> None:
+        self._size = size
+        self._terminal._set_size(*size)
 
     def _write(self, text: str) -> None:
-        self.result.recent.append(repr(text))
-        data, deadline = text.encode(), time.monotonic() + 60
+        if text != QUESTION:
+            self.result.recent.append(repr(text if len(text) < 60 else f"{text[:50]}... {len(text)}"))
+        data, deadline = text.encode(), time.monotonic() + PATIENCE
         while data:
             if self._unread() < 2000:  # more than the line discipline holds would be lost
                 data = data[os.write(self._terminal._master, data[:1000]) :]
                 continue
             if time.monotonic() > deadline:
-                self._fail("it reads no more keys")
+                self._fail_busy("it reads no more keys")
             if self._ended():
                 return
-            time.sleep(0.01)
+            self._bring_to_foreground()
+            time.sleep(0.005)
+
+    def _bring_to_foreground(self) -> None:
+        """As a shell's fg does, if it has been suspended."""
+        program = self._terminal.program
+        try:
+            stat = Path(f"/proc/{program.pid}/stat").read_text()
+        except OSError:
+            return
+        if stat.rpartition(")")[2].split()[0] == "T":
+            program.send_signal(signal.SIGCONT)
 
     # ---- what it does meanwhile
     def _unread(self) -> int:
         """Bytes that the app has not read."""
         return int(struct.unpack("i", fcntl.ioctl(self._terminal._slave, termios.FIONREAD, b"\0" * 4))[0])
 
-    def _busy(self) -> bool:
-        """Whether keys are unread or a thread runs: the one that draws may wait for another."""
-        try:
-            stats = [path.read_text() for path in Path(f"/proc/{self._terminal.program.pid}/task").glob("*/stat")]
-        except OSError:
-            return False
-        return self._unread() > 0 or any(stat.rpartition(")")[2].split()[0] == "R" for stat in stats)
-
-    def _settle(self) -> bool:
-        """Waits until all keys are read and nothing more is drawn; False if that is not so within two seconds."""
-        deadline, quiet_since, written = time.monotonic() + _LONGEST, time.monotonic(), -1
-        while (now := time.monotonic()) < deadline:
-            if len(self._terminal.written) != written or self._busy():
-                written, quiet_since = len(self._terminal.written), now
-            elif now - quiet_since > _QUIET:
-                return True
-            time.sleep(0.005)
-        return False
+    def _ask(self) -> dict[str, Any] | None:
+        """What the app shows once it has handled all that was sent; None if it was quit, and has been started again."""
+        self._asked += 1
+        self._write(QUESTION)
+        terminal, deadline = self._terminal, time.monotonic() + PATIENCE
+        with terminal._changed:
+            while True:
+                at = terminal.written.rfind(b"\x1b]777;")
+                found = re.match(ANSWER, terminal.written[at:]) if at >= 0 else None
+                if found is not None and (state := json.loads(found[1]))["number"] >= self._asked:
+                    break
+                if terminal.program.poll() is not None or self._terminal is not terminal:
+                    state = None
+                    break
+                if time.monotonic() > deadline:
+                    self._fail_busy("it does not answer")
+                if not terminal._changed.wait(0.2):
+                    self._bring_to_foreground()
+        if state is None:
+            self._ended()
+            return None
+        self.result.screens[f"{state['screen']} on {state['place']}"] += 1
+        dialogs = f" {state['screen']}" if state["screen"] != "PlainScreen" else ""
+        self.result.recent.append(f"({state['place']}{dialogs}, {state['focused']})")
+        return dict(state)
 
     def _ended(self) -> bool:
         """Whether it ended; if it was quit it is started again."""
@@ -217,29 +273,26 @@ class Fuzz:
             self._fail(f"it ended with {code}")
         self._terminal.close()
         self.result.quits += 1
-        self._terminal = self._start()
+        self._start()
         return True
 
     def _check(self) -> None:
-        """It answers Ctrl+P and Esc, has recorded no crash, and has written nothing to where it works."""
+        """Esc closes all dialogs, Ctrl+P opens the palette; no crash is recorded; nothing else was written."""
         self._resize_to(SIZE)
-        terminal = self._terminal
         for _ in range(30):
-            if self._ended():
-                terminal = self._terminal
-            self._write(_NAMED["escape"])
-            self._settle()
-            self._write("\x10")
-            if self._shows("⏎ runs"):
+            state = self._ask()
+            if state is None or state["screen"] == "PlainScreen":
                 break
+            self._write(_NAMED["escape"])
         else:
+            self._fail("Esc does not close the dialogs")
+        self._write("\x10")
+        state = self._ask()
+        if state is not None and state["screen"] != "PaletteDialog":
             self._fail("Ctrl+P opens no palette")
         self._write(_NAMED["escape"])
-        for _ in range(100):
-            if "⏎ runs" not in terminal.text:
-                break
-            self._settle()
-        else:
+        state = self._ask()
+        if state is not None and state["screen"] != "PlainScreen":
             self._fail("Esc does not close the palette")
         crashes = [path.read_text() for path in self._temporary.rglob("faults.log")]
         if any(crashes):
@@ -247,26 +300,23 @@ class Fuzz:
         self._check_files()
 
     def _check_files(self) -> None:
-        written = [path for place in (self.work, self._home) for path in place.iterdir() if path.name != OUTPUT]
-        if written:
-            self._fail(f"it wrote {[str(path) for path in written]}")
+        for path in (*self.work.iterdir(), *self._home.iterdir()):
+            part = _PART.fullmatch(path.name)
+            meant = path.with_name(part[1]) if part is not None else path
+            if meant in self._expected and path.is_file():
+                if part is None:
+                    self.result.written += 1
+                    path.unlink()
+            elif path.name != OUTPUT and meant not in self._expected:
+                self._fail(f"it wrote {path}, confirmed were {sorted(map(str, self._expected))[-5:]}")
 
-    def _shows(self, words: str) -> bool:
-        deadline = time.monotonic() + 3
-        while time.monotonic() < deadline:
-            if words in self._terminal.text:
-                return True
-            time.sleep(0.02)
-        return False
-
-    def _resize_to(self, size: tuple[int, int]) -> None:
-        self._size = size
-        with self._terminal._changed:
-            self._terminal._screen.resize(size[1], size[0])
-        self._terminal._set_size(*size)
-        self._settle()
+    def _fail_busy(self, what: str) -> None:
+        """Says where its threads are."""
+        self._terminal.program.send_signal(signal.SIGUSR1)
+        time.sleep(1)
+        self._fail(f"{what}; it is at\n{(self._temporary / 'stacks').read_text()[-6000:]}")
 
     def _fail(self, what: str) -> None:
         recent = " ".join(self.result.recent)
-        screen = self._terminal.text
+        screen = self._terminal.draw()
         raise FuzzError(f"seed {self.seed}, event {self.result.events}: {what}\nthe last events: {recent}\n{screen}")

@@ -116,3 +116,9 @@ def test_no_color_shows_no_hue_and_still_every_state(ci: dict[str, str], value: 
     rest = [rgb.sub(b"", found).split(b";") for found in re.findall(rb"\x1b\[([0-9;]+)m", written)]
     assert not [code for codes in rest for code in codes if code.isdigit() and int(code) >= 30], "a palette's colour"
     assert bool(hues) is not bool(value)
+
+
+def test_letters_that_the_encoding_lacks_keep_their_cells(ci: dict[str, str]) -> None:
+    with explorer(ci["taskcluster.finished-group"], extra={"PYTHONIOENCODING": "ascii"}) as terminal:
+        screen = terminal.wait_for("60 tasks")
+        assert "\\u25" not in screen and "52 completed" in screen, screen

@@ -83,3 +83,46 @@ def test_a_paste_in_a_list_opens_the_box_with_it(ci: dict[str, str], tmp_path: P
     with group(ci, tmp_path) as terminal:
         terminal.press(paste("pasted here") + " and typed")
         terminal.wait_for("pasted here and typed")
+
+
+def test_a_paste_of_a_megabyte_is_cut_and_the_next_keys_are_answered(ci: dict[str, str], tmp_path: Path) -> None:
+    with group(ci, tmp_path) as terminal:
+        terminal.press("/")
+        terminal.wait_for("esc")
+        for piece in ("\x1b[200~", *["lorem ipsum dolor sit amet " * 37] * 1000, "\x1b[201~"):
+            terminal.press(piece)
+        terminal.wait_for("first 10,000 characters")
+        terminal.press("\x10")
+        terminal.wait_for("⏎ runs")
+
+
+def test_escapes_in_a_paste_run_no_keys(ci: dict[str, str], tmp_path: Path) -> None:
+    """Coloured text: `e` would open the export, `d` the download, and `\\x1bOQ` (F2) start it."""
+    with group(ci, tmp_path) as terminal:
+        terminal.press(paste("\x1b[31mred\x1b[0m \x1b]0;edited\x07 \x1bOQend"))
+        screen = terminal.wait_for("red")
+        assert "Export" not in screen.split("60 tasks")[0] and "end" in screen, screen
+        assert not list(tmp_path.glob("*.csv"))
+
+
+@pytest.mark.parametrize(
+    "mouse",
+    [
+        "\x1b[<0;999;999M\x1b[<0;999;999m",
+        "\x1b[<0;20;10M\x1b[<32;90;30M\x1b[<32;300;90M\x1b[<0;300;90m",
+        "\x1b[<64;999;999M",
+    ],
+    ids=["click", "drag", "wheel"],
+)
+def test_keys_still_act_after_the_mouse_was_outside_of_the_window(
+    ci: dict[str, str], tmp_path: Path, mouse: str
+) -> None:
+    """A drag that ends there, or a click while the window shrank."""
+    with group(ci, tmp_path) as terminal:
+        terminal.press(mouse + "|")
+        terminal.wait_for("Columns")
+        terminal.press("escape", "\x10")
+        terminal.wait_for("⏎ runs")
+        terminal.press("escape", "/")
+        terminal.press("state:failed")
+        terminal.wait_for("state:failed")

@@ -90,6 +90,15 @@ async def test_a_view_is_saved_chosen_from_palette_and_dialog_undone_and_deleted
         await pilot.press("escape")
 
 
+async def test_a_view_that_cannot_be_saved_is_not_called_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with things(monkeypatch) as (app, pilot):
+        app.preferences._path = app.preferences._path.parent / "a file" / "nowhere"
+        app.preferences._path.parent.write_text("")
+        await pilot.press("V", *"lost", "enter")
+        await until(pilot, lambda: "The view is not saved" in screen_text(app))
+        assert "saved as" not in status(app)
+
+
 async def test_escape_clears_the_filter_of_a_view(monkeypatch: pytest.MonkeyPatch) -> None:
     async with things(monkeypatch) as (app, pilot):
         await filter_rows(app, pilot, "name:1")

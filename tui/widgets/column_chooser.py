@@ -9,13 +9,13 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.fuzzy import Matcher
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from backends.frames.formats import safe_text
 from backends.frames.schema import Column, Schema
 from backends.frames.text_tables import pad_text
+from tui.fuzzy import match_letters
 from tui.list_settings import ColumnArrangement
 from tui.widgets.dialogs import Dialog
 
@@ -78,10 +78,10 @@ class ColumnChooser(Dialog[None]):
 
     def _list_columns(self, highlighted: str = "") -> None:
         """Those that the typed letters leave, in their order; the cursor on `highlighted`."""
-        matcher = Matcher(typed) if (typed := self.query_one(Input).value.strip()) else None
+        typed = self.query_one(Input).value.strip()
         columns = [self._schema[name] for name in self._now.order]
-        if matcher is not None:
-            columns = [one for one in columns if matcher.match(f"{one.label} {one.name}") > 0]
+        if typed:
+            columns = [one for one in columns if match_letters(typed, f"{one.label} {one.name}")[0]]
         self._shown = [column.name for column in columns]
         choices = self.query_one(OptionList)
         choices.clear_options()
@@ -107,7 +107,8 @@ class ColumnChooser(Dialog[None]):
     @on(Input.Changed)
     def _narrow(self, event: Input.Changed) -> None:
         event.stop()
-        self._list_columns()
+        if event.value == event.input.value:
+            self._list_columns()
 
     @on(Input.Submitted)
     def _end_narrowing(self, event: Input.Submitted) -> None:

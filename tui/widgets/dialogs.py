@@ -239,7 +239,8 @@ class ChoiceDialog(Dialog[T | None]):
     @on(Input.Changed)
     def _narrow(self, event: Input.Changed) -> None:
         event.stop()
-        self.show_choices(event.value)
+        if event.value == event.input.value:  # else more letters have been typed, which come next
+            self.show_choices(event.value)
 
     @on(Input.Submitted)
     def _take_highlighted(self, event: Input.Submitted) -> None:

@@ -114,8 +114,11 @@ class ArrangedView(LoadingView):
         if choice is None or self.table is None:
             return
         if choice.act == "save":
-            self._preferences.save_view(self.kind, choice.name, self._chosen_settings(self.table))
-            self.query_one(StatusLine).say(f"saved as “{choice.name}”")
+            if self._preferences.save_view(self.kind, choice.name, self._chosen_settings(self.table)):
+                self.query_one(StatusLine).say(f"saved as “{choice.name}”")
+            else:
+                where = self.app.session.settings.state_path  # type: ignore[attr-defined]
+                self.app.notify(f"{where} cannot be written to.", title="The view is not saved", severity="error")
         else:
             self.show_view(choice.name)
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.fuzzy import Matcher
 from textual.widgets import Input, OptionList, Static
 
+from tui.fuzzy import match_letters
 from tui.widgets.dialogs import ChoiceDialog
 
 MAX_SHOWN = 200
@@ -55,28 +55,28 @@ class PaletteDialog(ChoiceDialog[Command]):
 
     def show_choices(self, text: str) -> None:
         """Those that match, the best first; all in their order for an empty text."""
-        matcher = Matcher(text)
-        scored = [(matcher.match(one.label) if text else 1.0, number) for number, one in enumerate(self._commands)]
+        scored = [
+            (match_letters(text, one.label)[0] if text else 1.0, number) for number, one in enumerate(self._commands)
+        ]
         order = sorted(((-score, number) for score, number in scored if score > 0))
         shown = [self._commands[number] for _, number in order][:MAX_SHOWN]
         accent = self.app.theme_variables["ci-accent"]
         width = max(24, min(72, int(self.size.width * 0.94)) - 4)
-        self.set_choices([(one, self._draw(one, matcher if text else None, accent, width)) for one in shown])
+        self.set_choices([(one, self._draw(one, text, accent, width)) for one in shown])
         self.query_one("#palette-count", Static).update(f"{len(order):,} of {len(self._commands):,}")
 
     @staticmethod
-    def _draw(command: Command, matcher: Matcher | None, accent: str, width: int) -> Text:
-        plain = Text(command.label) if matcher is None else _highlighted(command.label, matcher, accent)
+    def _draw(command: Command, typed: str, accent: str, width: int) -> Text:
+        plain = _highlighted(command.label, typed, accent)
         key = f" {command.key}" if command.key else ""
         where = f" {command.where}"
         plain.truncate(max(8, width - len(where) - len(key) - 1), overflow="ellipsis", pad=True)
         return Text.assemble(" ", plain, (where, "dim"), (key, f"bold {accent}"), no_wrap=True, overflow="ellipsis")
 
 
-def _highlighted(label: str, matcher: Matcher, accent: str) -> Text:
+def _highlighted(label: str, typed: str, accent: str) -> Text:
     """The label with the letters that match in the accent."""
-    _, places = matcher.fuzzy_search.match(matcher.query, label)
     text = Text(label)
-    for place in places:
+    for place in match_letters(typed, label)[1]:
         text.stylize(f"bold {accent}", place, place + 1)
     return text

@@ -18,6 +18,8 @@ def _render_lines(widget: Widget, crop: Region) -> list[Strip]:
 
 
 class PlainScreen(Screen[None]):
+    AUTO_FOCUS = ""  # where nothing has the focus it would go to the first widget, seen or not
+
     render_lines = _render_lines
 
 

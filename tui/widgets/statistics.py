@@ -100,6 +100,8 @@ class StatisticsPanel(Widget, can_focus=True):
         self._chosen: int | None = None  # the value or bin that is walked to
         self._busy = False
         self._rerun = False  # the request that runs is out of date
+        self._outdated = True  # what is drawn is another column, or the other scale
+        self._put_off: list[Callable[[], None]] = []  # what was pressed meanwhile, which is meant for what comes
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="stats-choices"):
@@ -119,7 +121,7 @@ class StatisticsPanel(Widget, can_focus=True):
     def show(self, frame: pl.DataFrame, schema: Schema, scope_text: str) -> None:
         """Measures these rows, as soon as what is being measured now is done. `scope_text`: "1,234 shown tasks"."""
         if schema is not self._schema:
-            self._summary, self._groups, self._chosen = None, [], None
+            self._summary, self._groups, self._chosen, self._outdated = None, [], None, True
         self._frame, self._schema, self._scope = frame, schema, scope_text
         columns = statistics.measurable(schema)
         if self._column not in {column.name for column in columns}:
@@ -131,14 +133,17 @@ class StatisticsPanel(Widget, can_focus=True):
         """The next column (1) or the one before (-1), round and round."""
         if self._schema is None or self._column is None:
             return
+        if self._put_off:
+            self._put_off.append(partial(self.step_column, step))
+            return
         names = [column.name for column in statistics.measurable(self._schema)]
-        self._chosen = None
+        self._chosen, self._outdated = None, True
         self._column = names[(names.index(self._column) + step) % len(names)]
         self._update()
 
     def toggle_log(self) -> None:
         """A logarithmic scale of the histogram, or a linear one again."""
-        self._log, self._chosen = not self._log, None
+        self._log, self._chosen, self._outdated = not self._log, None, True
         self._update()
 
     def step_group(self) -> None:
@@ -167,6 +172,7 @@ class StatisticsPanel(Widget, can_focus=True):
         self.query_one(ValueTable).refresh()
 
     def on_blur(self) -> None:
+        self._put_off.clear()
         self.query_one(ValueTable).refresh()
 
     def _first_choice(self) -> int:
@@ -181,8 +187,17 @@ class StatisticsPanel(Widget, can_focus=True):
             self._chosen = min(max(number, 0), self._count - 1)
             self._draw_chosen()
 
+    def _comes_too_soon(self, action: Callable[[], None]) -> bool:
+        """Whether what the action is meant for is still being measured; it is then done when that is drawn."""
+        if self._outdated and self._busy:
+            self._put_off.append(action)
+            return True
+        return False
+
     def action_step(self, step: int) -> None:
         """To the next value or bin that has rows (1) or the one before (-1)."""
+        if self._comes_too_soon(partial(self.action_step, step)):
+            return
         number = self._first_choice() if self._chosen is None else self._chosen + step
         histogram = self._summary.histogram if self._summary is not None else None
         while histogram is not None and 0 < number < self._count - 1 and not histogram.totals[number]:
@@ -194,6 +209,8 @@ class StatisticsPanel(Widget, can_focus=True):
 
     def action_jump(self, place: int) -> None:
         """To the first one (0) or the last one (-1)."""
+        if self._comes_too_soon(partial(self.action_jump, place)):
+            return
         self._choose(self._count - 1 if place else 0)
 
     def action_leave(self) -> None:
@@ -201,6 +218,8 @@ class StatisticsPanel(Widget, can_focus=True):
 
     def action_filter_chosen(self) -> None:
         """Asks for the rows of the chosen value or bin."""
+        if self._comes_too_soon(self.action_filter_chosen):
+            return
         text = self.chosen_filter()
         if text:
             self.post_message(self.FilterRequest(text))
@@ -315,6 +334,7 @@ class StatisticsPanel(Widget, can_focus=True):
             self._update()
             return
         before = self._chosen_value()
+        self._outdated = False
         self._summary, self._groups = event.result if event.result is not None else (None, [])
         self._find_chosen(before)
         self._measured = event.frame
@@ -322,8 +342,12 @@ class StatisticsPanel(Widget, can_focus=True):
         if self._summary is None:
             self.query_one("#stats-numbers", Static).update(Text(event.failure))
             self.query_one(HistogramPlot).set_histogram(None)
+            self._put_off.clear()
             return
         self._draw(self._summary)
+        put_off, self._put_off = self._put_off, []
+        for action in put_off:  # one that goes to another column puts those after it off again
+            action()
 
     # ---- drawing ---------------------------------------------------------------------------------------------
     def _draw_choices(self) -> None:

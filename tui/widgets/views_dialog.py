@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from rich.text import Text
 from textual.binding import Binding
-from textual.fuzzy import Matcher
 from textual.widgets import Input, OptionList
 
 from backends.frames.formats import safe_text
+from tui.fuzzy import match_letters
 from tui.list_settings import ListSettings, is_plain_text
 from tui.widgets.dialogs import ChoiceDialog
 
@@ -61,8 +61,7 @@ class ViewsDialog(ChoiceDialog[ViewChoice]):
 
     def show_choices(self, text: str) -> None:
         name = " ".join(text.split())[:MAX_NAME]
-        matcher = Matcher(name) if name else None
-        kept = [one for one in self._views if matcher is None or matcher.match(one) > 0]
+        kept = [one for one in self._views if not name or match_letters(name, one)[0]]
         drawn = [(ViewChoice("show", one), _line(one, describe_settings(self._views[one]))) for one in kept]
         if name and is_plain_text(name):
             known = name in self._views
