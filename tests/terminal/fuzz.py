@@ -6,7 +6,8 @@ how fast the machine is. Exports, logs and downloads are confirmed where they go
 that the dialog shows; Esc is sent otherwise. Any other file there or in the home directory was written by events that
 did not mean it.
 
-Keys that only quit are left out; after Ctrl+Z it is continued, as by `fg`.
+Keys that only quit or suspend are left out: what is typed while it stops is lost, as in any program. If a command of
+the palette suspends it, it is continued as by `fg`.
 """
 
 from __future__ import annotations
@@ -50,12 +51,11 @@ _NAMED = {
     "ctrl+a": "\x01",
     "ctrl+p": "\x10",
     "ctrl+k": "\x0b",
-    "ctrl+z": "\x1a",
     "shift+tab": "\x1b[Z",
     "alt+left": "\x1b[1;3D",
     "alt+right": "\x1b[1;3C",
 }
-_OTHERS = ("backspace", "delete", "home", "end", "ctrl+a", "ctrl+k", "ctrl+c", "ctrl+x", "ctrl+z", "shift+tab",
+_OTHERS = ("backspace", "delete", "home", "end", "ctrl+a", "ctrl+k", "ctrl+c", "ctrl+x", "shift+tab",
            "alt+left", "alt+right", "escape", "escape", "escape")  # fmt: skip
 _COMMANDS = ("|", "V", "U", "Y", "S", "h", "x", "!", "C", "c", "e", "d", "l", "t", "a", "v", "hh", "A", "M", "P", "/")
 _TEXTS = (
