@@ -179,8 +179,8 @@ Entry = Link | Question | Action | DownloadWay
 class Resource(ABC):
     """One list. Constructing it does no I/O; `pages`, `files` do and run in worker threads.
 
-    Subclasses set `schema`, `noun` ("task", "tasks") and `default_sort` (column, descending) if the order of arrival
-    is not the one to show.
+    Subclasses set `schema`, `noun` ("task", "tasks") and, if the order of arrival is not the one to show,
+    `default_sort`: (column, descending) of each key, the first key first.
 
     A list whose rows cost requests of their own sets `quick_columns`, the cheap ones. Who needs no more than some
     columns of every row sets `asked` before `pages`; rows on the screen (`prefer`) get all of their cells nevertheless.
@@ -188,7 +188,7 @@ class Resource(ABC):
 
     schema: ClassVar[Schema]
     noun: ClassVar[tuple[str, str]]
-    default_sort: ClassVar[tuple[str, bool] | None] = None
+    default_sort: ClassVar[tuple[tuple[str, bool], ...]] = ()
     empty_text: ClassVar[str] = "The server lists nothing here."
     chart: ClassVar[Chart | None] = None
     poll_seconds: ClassVar[float] = 0  # how often `updates` is asked while the list is looked at; 0: never

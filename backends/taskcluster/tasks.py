@@ -62,7 +62,7 @@ class TaskList(ClientListing):
 
     schema = TASKS
     noun = ("task", "tasks")
-    default_sort = ("name", False)  # the queue's order is that of random ids
+    default_sort = (("state", False), ("name", False))  # the queue's order is that of random ids
     poll_seconds = 10.0
 
     def __init__(self, locator: Locator, client: Client) -> None:

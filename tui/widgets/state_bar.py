@@ -19,13 +19,12 @@ from textual.message import Message
 from textual.widget import Widget
 
 from backends.frames.formats import Tone, safe_text, state_glyph, state_tone
+from tui.widgets.row_order import state_rank
 
 DONE, PENDING = "━", "╌"
 MIN_BAR = 10  # cells that the legend leaves to the bar
 _GAP = 2  # cells between two entries of the legend, and between it and the bar
 _MAX_STATE = 40  # characters of a state's name
-# Sign of a state: its rank, the worst first; what is still missing comes last.
-_RANKS = {"✖": 0, "⚠": 1, "⊘": 2, "!": 3, "↻": 3, "▶": 4, "✔": 5, "·": 6, "?": 7, "–": 8, "◌": 9, "○": 9}
 _ROLES = {
     Tone.BAD: "failed",
     Tone.EXCEPTION: "exception",
@@ -56,11 +55,6 @@ class LegendEntry(NamedTuple):
     state: str
     start: int
     text: str
-
-
-def state_rank(state: str) -> int:
-    """0 for the worst states, 9 for what has not begun."""
-    return _RANKS[state_glyph(state)]
 
 
 def state_role(state: str) -> str:
