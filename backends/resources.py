@@ -197,6 +197,8 @@ class Resource(ABC):
     asked: frozenset[str] | None = None  # None: all columns
     first_log: LogAddress | None = None  # to be read as soon as the list is shown: the locator meant it
     first_filter: str = ""  # the filter that the locator meant, until the user writes another
+    made_by: str = ""  # who made what is listed, where a page's header says so
+    made_at: float | None = None  # when, in seconds since the epoch
     first_key: str = ""  # the row that the locator meant: the cursor begins there
 
     def __init__(self, locator: Locator) -> None:
@@ -206,6 +208,11 @@ class Resource(ABC):
     @abstractmethod
     def title(self) -> str:
         """Short, for the breadcrumb."""
+
+    @property
+    def heading(self) -> str:
+        """The title beside `made_by` and `made_at`, which it need not repeat."""
+        return self.title
 
     @abstractmethod
     def pages(self, cancel: CancelToken) -> Iterator[Page]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -158,7 +158,7 @@ class EventList(BuildView):
 
     schema = EVENTS
     noun = ("event", "events")
-    default_sort = (("order", False),)
+    default_sort: ClassVar[tuple[tuple[str, bool], ...]] = (("order", False),)
     chart = Chart("last", "count", by="reason")
     empty_text = "No events are in these files."
     detail_title = "Event"

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import ClassVar
 
 import msgspec
 import polars as pl
@@ -428,7 +427,7 @@ def _unread_content(error: AppError) -> JUnitContent:
 class _JUnitView(BuildView):
     """Base of the lists. The view's path is a job's folder, a build's, another one, or one file."""
 
-    default_sort = (("order", False),)
+    default_sort: ClassVar[tuple[tuple[str, bool], ...]] = (("order", False),)
     empty_text = "No JUnit files are in these builds."
     not_in_detail = ("order",)
 

@@ -1,4 +1,4 @@
-"""The screens that the snapshots show: what is opened in the embedded CI, which keys are pressed, what is waited for."""
+"""The screens of the snapshots: what is opened in the embedded CI, which keys are pressed, what is waited for."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_every_line_has_exactly_the_width_of_the_widget(
     painter = RowPainter(CellTexts(model), lambda name: Style())
     layout = columns.place(width)
     view = Viewport(layout, min(scrolled, max(layout.width - width, 0)), width)
-    lines = [painter.header(view, (SortKey("size", True), SortKey("label")), "label"), painter.blank(width)]
+    lines = [painter.header(view, (SortKey("size", True), SortKey("label")), "label"), painter.message((), width)]
     lines += [painter.row(view, RowState(at, at == 0, at == 1, at == 2)) for at in range(model.row_count)]
     for line in lines:
         assert cell_len(line.text) == width

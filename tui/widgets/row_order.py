@@ -12,6 +12,7 @@ from typing import NamedTuple
 import polars as pl
 
 from backends.frames.formats import state_glyph
+from backends.frames.schema import Column, Kind, Schema
 
 # Sign of a state: its rank, the worst first; what is still missing comes last.
 _RANKS = {"✖": 0, "⚠": 1, "⊘": 2, "!": 3, "↻": 3, "▶": 4, "✔": 5, "·": 6, "?": 7, "–": 8, "◌": 9, "○": 9}
@@ -42,6 +43,26 @@ def number_states(states: pl.Series) -> pl.Series:
     if not found:
         return pl.repeat(None, len(states), dtype=pl.UInt64, eager=True).rename(states.name)
     return states.replace_strict(found, [_state_number(state) for state in found], return_dtype=pl.UInt64)
+
+
+def describe_order(keys: tuple[SortKey, ...], schema: Schema) -> str:
+    """ "failed first, longest first": a sort in words; "" for one by columns that nobody sees."""
+    return ", ".join(_describe_key(schema[key.column], key.descending) for key in keys if key.column in schema.names
+                     and not schema[key.column].hidden)  # fmt: skip
+
+
+def _describe_key(column: Column, descending: bool) -> str:
+    words = {
+        Kind.STATE: ("worst first", "worst last"),
+        Kind.DURATION: ("shortest first", "longest first"),
+        Kind.BYTES: ("smallest first", "largest first"),
+        Kind.TIME: ("oldest first", "newest first"),
+    }
+    if column.kind is Kind.STATE and column.name in ("state", "result"):
+        return "failed last" if descending else "failed first"
+    if column.kind in words:
+        return words[column.kind][descending]
+    return f"by {column.label}{', descending' * descending}"
 
 
 def sort_rows(frame: pl.DataFrame, keys: tuple[SortKey, ...], states: frozenset[str] = frozenset()) -> pl.Series:

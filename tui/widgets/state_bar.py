@@ -115,12 +115,14 @@ def layout_bar(counts: Mapping[str, int], width: int) -> list[BarSegment]:
 
 
 def layout_legend(counts: Mapping[str, int], width: int) -> list[LegendEntry]:
-    """The entries that fit into `width` cells: "✖ 35 failed", else all without the words, else the worst."""
+    """The entries that fit into `width` cells: "✖ 35 failed", else only those with their words whose sign another one
+    has too, else none with words; where that is too much, the worst."""
     states = order_states(counts)
-    for named in (True, False):
+    signs = Counter(state_glyph(state) for state, _ in states)
+    for named in (frozenset(signs), frozenset(sign for sign, count in signs.items() if count > 1), frozenset[str]()):
         entries, start = [], 0
         for state, count in states:
-            word = f" {safe_text(state, limit=_MAX_STATE)}" if named else ""
+            word = f" {safe_text(state, limit=_MAX_STATE)}" if state_glyph(state) in named else ""
             text = f"{state_glyph(state)} {count:,}{word}"
             if start + cell_len(text) > width:
                 break

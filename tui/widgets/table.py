@@ -122,6 +122,7 @@ class FrameTable(ArrangedTable):
         self._highlighted_key: str | None = None
         self._had_rows = False  # whether any were shown: which keys are offered depends on it
         self._pressed_row: int | None = None  # where the mouse was pressed
+        self._empty_text: tuple[str, ...] = ()
         self._dragged = False  # whether it has been moved to another row since
 
     # ---- content -----------------------------------------------------------------------------------------------
@@ -344,8 +345,14 @@ class FrameTable(ArrangedTable):
             return self._painter.header(view, self._model.sort_keys, focused.name if focused is not None else None)
         row = self._row_state(top + y - 1)
         if row is None:
-            return self._painter.blank(view.width)
+            return self._painter.message(self._empty_text[y - 2 : y - 1], view.width)
         return self.cached_strip(row, lambda: self._painter.row(view, row))
+
+    def set_empty_text(self, lines: tuple[str, ...]) -> None:
+        """What stands in place of rows while the filter leaves none."""
+        if lines != self._empty_text:
+            self._empty_text = lines
+            self.refresh()
 
     def _row_state(self, position: int) -> RowState | None:
         number = self._model.row_at(position)

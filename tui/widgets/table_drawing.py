@@ -133,7 +133,7 @@ class Columns:
         self._values: dict[str, ValueRange] = {}  # of numbers and times
         self._filled: dict[str, bool] = {}  # of each measured column, whether a row has a value in it
         self._chosen: dict[str, int] = {}
-        self._layout: tuple[tuple[int, int], LineLayout] | None = None
+        self._layout: tuple[tuple[int, int, int], LineLayout] | None = None
 
     @property
     def visible(self) -> tuple[Column, ...]:
@@ -244,7 +244,7 @@ class Columns:
 
     def place(self, viewport: int) -> LineLayout:
         """The layout for so many cells; the same object until something changes."""
-        key = (viewport, self.version)
+        key = (viewport, self.version, self.focused)
         if self._layout is None or self._layout[0] != key:
             self._layout = key, self._place_columns(viewport)
         return self._layout[1]
@@ -304,6 +304,11 @@ class Columns:
             room = min(room, self.schema[name].width or room)
             spare += widths[name] - min(natural[name], room)
             widths[name] = min(natural[name], room)
+            if self._is_at_home(visible):
+                more = _unused_cells(widths, start, [c.name for c in visible[len(before) :]], viewport)
+                more = max(0, min(more, natural[name] - widths[name]))
+                widths[name] += more
+                spare -= more
         spare += _shrink(
             widths, -spare, [c.name for c in visible if c.kind is Kind.TEXT and c.name not in self._chosen]
         )
@@ -313,6 +318,11 @@ class Columns:
             widths[one] += more
             spare -= more
         return widths
+
+    def _is_at_home(self, visible: tuple[Column, ...]) -> bool:
+        """Whether the column under the cursor is the name or one before it: then nobody looks further to the right."""
+        names = [column.name for column in visible]
+        return self.focused <= names.index(self.schema.name_column)
 
     def _add_bars(
         self, visible: tuple[Column, ...], viewport: int, widths: dict[str, int], bars: dict[str, int]
@@ -356,6 +366,16 @@ class Columns:
 
 def _most_fixed(viewport: int) -> int:
     return viewport * 3 // 5
+
+
+def _unused_cells(widths: dict[str, int], start: int, names: list[str], viewport: int) -> int:
+    """The cells at the right end that no complete column fits into; `names`: the columns from cell `start` on."""
+    end, room = start - GAP, viewport - 1
+    for name in names:
+        if end + GAP + widths[name] > viewport:
+            break
+        end += GAP + widths[name]
+    return max(0, room - end)
 
 
 def _has_value(values: pl.Series, ends: pl.Series) -> bool:
@@ -530,8 +550,10 @@ class RowPainter:
         self._style_of = style_of
         self._links = terminal_has_links(os.environ)
 
-    def blank(self, width: int) -> Strip:
-        return Strip.blank(width, self._style_of(""))
+    def message(self, lines: Sequence[str], width: int) -> Strip:
+        """A line without a row: blank, or with the first of `lines`."""
+        text = fit(" " * GUTTER + lines[0], width) if lines else " " * width
+        return Strip([Segment(text, self._style_of(""))], width)
 
     def header(self, view: Viewport, keys: Sequence[SortKey], focused: str | None) -> Strip:
         plain, focus = self._style_of("header"), self._style_of("header-focus")
