@@ -21,7 +21,7 @@ async def test_a_job_opens_with_its_builds_enter_lists_files_and_l_reads_the_log
         await pilot.press("escape")
         await until(pilot, lambda: view(app) is builds and "✖" in screen_text(app))
         await pilot.press("down", "l")
-        await until(pilot, lambda: "build-log.txt of" in screen_text(app) and "line " in screen_text(app))
+        await until(pilot, lambda: "log of" in screen_text(app) and "line " in screen_text(app))
 
 
 async def test_completeness_opens_as_a_table(demo: dict[str, str]) -> None:

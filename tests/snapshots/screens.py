@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from textual.pilot import Pilot
 
-from tests.driving import loaded, screen_text, until
+from tests.driving import PATIENCE, loaded, screen_text, until
 from tui.app import Explorer
 
 _CALM = 4  # equal looks at the screen, one after the other
@@ -58,8 +59,9 @@ SCREENS = (
 async def settle(app: Explorer, pilot: Pilot[None], ready: str = "") -> str:
     """Waits until what was asked for is on the screen and nothing changes any more; the text of the screen."""
     await until(pilot, lambda: ready.lower() in screen_text(app).lower())
-    before, calm = "", 0
+    before, calm, deadline = "", 0, time.monotonic() + PATIENCE
     while calm < _CALM:
+        assert time.monotonic() < deadline, f"it never comes to rest:\n{before}"
         await pilot.pause(0.03)
         now = screen_text(app)
         busy = app.current_list is not None and app.current_list.top is not None and not _is_loaded(app)

@@ -46,7 +46,8 @@ def server() -> Iterator[DemoServer]:
 
 @pytest.fixture
 def names(server: DemoServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    for name, value in server.settings.items():
+    truecolor = {"COLORTERM": "truecolor", "TERM": "xterm-256color"}
+    for name, value in (server.settings | truecolor).items():
         monkeypatch.setenv(name, value)
 
     def no_age(freshness: Freshness, since: float = 0.0) -> str:

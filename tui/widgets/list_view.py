@@ -77,7 +77,7 @@ class ResourceView(ArrangedView):
     ResourceView.-message #view-message { display: block; }
     ResourceView.-message FrameTable { display: none; }
     ResourceView StatisticsPanel { display: none; height: 45%; min-height: 6; max-height: 22;
-        border-top: hkey $panel; }
+        border-top: solid $ci-rule; border-title-color: $ci-text; border-title-style: bold; }
     ResourceView.-statistics StatisticsPanel { display: block; }
     ResourceView ChartPanel { display: none; }
     ResourceView.-chart ChartPanel { display: block; }

@@ -67,6 +67,11 @@ class StatusLine(Static):
     def on_mount(self) -> None:
         self.set_interval(_AGE_TICK, self.redraw)
 
+    def notify_style_update(self) -> None:
+        """Another theme: the colours of the text are in it."""
+        super().notify_style_update()
+        self.redraw()
+
     def show(self, **changes: object) -> None:
         self.status = replace(self.status, **changes)  # type: ignore[arg-type]
         self.redraw()
@@ -116,7 +121,7 @@ def format_status(status: ListStatus, now: float, waiting: str = "", styles: Map
         text.append(" · ")
         add(safe_text(status.said), "accent")
     summary = " · ".join(part for part in status.summary.split(" · ") if part not in status.in_header)
-    for part in (status.order, "" if is_stale else age, status.note, summary):
+    for part in (summary, status.note, status.order, "" if is_stale else age):
         if part:
             add(f" · {safe_text(part)}", "muted")
     return text
