@@ -44,6 +44,8 @@ def _roles(light: bool) -> tuple[dict[str, str], dict[str, str]]:
         ground, ink = sides[side]
         grounds.setdefault(ground, role)
         inks.setdefault(ink, "on-fill")
+    for ground, role in grounds.items():
+        inks.setdefault(ground, role)
     return grounds, inks
 
 

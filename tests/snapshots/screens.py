@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from tests.driving import PATIENCE, loaded, screen_text, until
 from tui.app import Explorer
@@ -59,6 +60,8 @@ SCREENS = (
 async def settle(app: Explorer, pilot: Pilot[None], ready: str = "") -> str:
     """Waits until what was asked for is on the screen and nothing changes any more; the text of the screen."""
     await until(pilot, lambda: ready.lower() in screen_text(app).lower())
+    for box in app.screen.query(Input):
+        box.cursor_blink = False
     before, calm, deadline = "", 0, time.monotonic() + PATIENCE
     while calm < _CALM:
         assert time.monotonic() < deadline, f"it never comes to rest:\n{before}"

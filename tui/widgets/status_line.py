@@ -9,7 +9,7 @@ from functools import partial
 
 from rich.style import Style
 from rich.text import Text
-from textual.widgets import Static
+from textual.widget import Widget
 
 from backends.frames.formats import safe_text
 from backends.http.response import Freshness, ResponseSource, describe_freshness
@@ -43,7 +43,7 @@ class ListStatus:
     problem: str = ""
 
 
-class StatusLine(Static):
+class StatusLine(Widget):
     """One line: how many rows, how many marked, where the list came from and how old it is."""
 
     COMPONENT_CLASSES = {f"status-line--{role}" for role in _ROLES}
@@ -60,21 +60,16 @@ class StatusLine(Static):
 
     def __init__(self, waits: Callable[[], str]) -> None:
         """`waits` says which server is waited for, "" for none; it is shown while the list is loading."""
-        super().__init__("")
+        super().__init__()
         self.status = ListStatus()
         self._waits = waits
 
     def on_mount(self) -> None:
-        self.set_interval(_AGE_TICK, self.redraw)
-
-    def notify_style_update(self) -> None:
-        """Another theme: the colours of the text are in it."""
-        super().notify_style_update()
-        self.redraw()
+        self.set_interval(_AGE_TICK, self.refresh)
 
     def show(self, **changes: object) -> None:
         self.status = replace(self.status, **changes)  # type: ignore[arg-type]
-        self.redraw()
+        self.refresh()
 
     def say(self, text: str) -> None:
         """What a key has done, for a moment."""
@@ -85,10 +80,10 @@ class StatusLine(Static):
         if self.status.said == text:
             self.show(said="")
 
-    def redraw(self) -> None:
+    def render(self) -> Text:
         waiting = self._waits() if self.status.loading else ""
         styles = {role: self.get_component_rich_style(f"status-line--{role}", partial=True) for role in _ROLES}
-        self.update(format_status(self.status, time.monotonic(), waiting, styles), layout=False)
+        return format_status(self.status, time.monotonic(), waiting, styles)
 
 
 def format_status(status: ListStatus, now: float, waiting: str = "", styles: Mapping[str, Style] | None = None) -> Text:
