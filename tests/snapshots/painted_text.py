@@ -3,8 +3,8 @@
     Tasks › autoland 16982c3917d4
       ~ 0 bg:muted  8 bg:text bold
 
-A run says its first cell, the ground, the ink and how it is written. Roles are the same in the dark and the light theme,
-so one file stands for both.
+A run says its first cell, the ground, the ink and how it is written. Roles are the same in the dark and the light
+theme, so one file stands for both.
 """
 
 from __future__ import annotations
