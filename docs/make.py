@@ -90,6 +90,7 @@ async def draw_pictures() -> dict[str, str]:
     """The screens as SVG, by name. The embedded CI, its clock and so the pictures are the same each time."""
     from backends import config
     from backends.demo import DemoOptions, DemoServer, locators
+    from backends.demo.demo_locators import examples
     from backends.session import Session
     from tui.app import Explorer
 
@@ -105,7 +106,8 @@ async def draw_pictures() -> dict[str, str]:
                 "CIEXPLORE_CONFIG": f"{own}/none",
                 "CIEXPLORE_OUTPUT": f"{own}/{name}/downloads",
             }
-            session = Session(config.load({**server.settings, **directories}), demo=True)
+            settings = config.load({**server.settings, **directories})
+            session = Session(settings, demo=True, examples=examples(names))
             app = Explorer(session, names.get(start, start) or None)
             async with app.run_test(size=SIZE, notifications=True) as pilot:
                 for step in steps:

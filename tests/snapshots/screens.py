@@ -27,7 +27,7 @@ class Screen:
 _GROUP = "taskcluster.finished-group"
 _JOB = "prow:matrix/gs/test-platform-results/logs/periodic-ci-openshift-release-master-ci-4.8-e2e-gcp/"
 SCREENS = (
-    Screen("start", "", ready="Quit"),
+    Screen("start", "", ready="A finished"),
     Screen("group", _GROUP, ready="failed first"),
     Screen("filter", _GROUP, ("slash", *"state:failed suite:web"), ready=" of 1,200"),
     Screen("no-match", _GROUP, ("slash", *"state:failed suite:nothing", "enter"), ready="alone has 35"),

@@ -17,6 +17,7 @@ from textual.widgets import Button
 
 from backends import config
 from backends.demo import DemoOptions, DemoServer, locators
+from backends.demo.demo_locators import examples
 from backends.http.response import Freshness, describe_freshness
 from backends.session import Session
 from tests.driving import screen_text
@@ -58,8 +59,8 @@ def names(server: DemoServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]
     return {"": "", **locators(server.options, server.settings["TASKCLUSTER_ROOT_URL"])}
 
 
-def explorer(start: str) -> Explorer:
-    return Explorer(Session(config.load(), demo=True), start or None)
+def explorer(start: str, names: dict[str, str], mode: str = "normal") -> Explorer:
+    return Explorer(Session(config.load(), demo=True, mode=mode, examples=examples(names)), start or None)
 
 
 def fixed(text: str, server: DemoServer) -> str:
@@ -70,7 +71,7 @@ def fixed(text: str, server: DemoServer) -> str:
 
 @pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.name)
 async def test_a_screen_is_as_recorded_and_fits(screen: Screen, server: DemoServer, names: dict[str, str]) -> None:
-    app = explorer(names.get(screen.start, screen.start))
+    app = explorer(names.get(screen.start, screen.start), names)
     try:
         async with app.run_test(size=(80, 24), notifications=True) as pilot:
             await show(app, pilot, screen)
@@ -113,3 +114,34 @@ def check_fit(app: Explorer) -> None:
         footer = app.query_one(KeyBar).render().plain.rstrip()
         assert footer and cell_len(footer) <= width, footer
         assert lines[-1].rstrip() == footer, "the footer is cut"
+
+
+async def test_without_colour_each_state_of_a_list_reads_differently(
+    names: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    group = names["taskcluster.finished-group"]
+    texts: dict[str, str] = {}
+    for state, start, mode in (
+        ("missing", group, "offline"),
+        ("failed", group.rpartition("/")[0] + "/AAAAAAAAQACAAAAAAAAAAA", "normal"),
+        ("empty", names["taskcluster.empty-group"], "normal"),
+        ("loaded", group, "normal"),
+        ("stored", group, "offline"),
+    ):
+        app = explorer(start, names, mode)
+        async with app.run_test(size=(80, 24)) as pilot:
+            texts[state] = await settle(app, pilot, "Help")
+            if state == "loaded":
+                for then, keys in (
+                    ("moved", ("j",)), ("marked", ("space",)), ("unmatched", ("slash", *"nothing", "enter"))
+                ):  # fmt: skip
+                    await pilot.press(*keys)
+                    texts[then] = await settle(app, pilot)
+            app.leave()
+        app.session.close()
+    assert len(set(texts.values())) == len(texts)
+    body = {state: text.split("\n", 1)[1] for state, text in texts.items()}  # the top bar says offline, too
+    assert len(set(body.values())) == len(body), body
+    for sign in ("✖", "⚠", "✔", "▌"):
+        assert sign in texts["loaded"]
