@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 import tempfile
 import time
@@ -73,14 +74,14 @@ _JOB = "prow:matrix/gs/test-platform-results/logs/periodic-ci-openshift-release-
 # Name of a picture: what is opened (a name of the demo's locators, or a locator), and what is done there.
 SCREENS: dict[str, tuple[str, tuple[Step, ...]]] = {
     "start": ("", (Step("Quit"),)),
-    "group": (_GROUP, (Step("1,200 tasks", ("j", "space", "space", "h", "h")), Step("filters to these"))),
+    "group": (_GROUP, (Step("1,200 tasks", ("h", "h")), Step("filters to", ("right",) * 2), Step("filters to"))),
     "log": (_GROUP, (Step("1,200 tasks", ("j", "j", "l")), Step("✖ "))),
     "clusters": (_GROUP, (Step("1,200 tasks", ("C",)), Step(" clusters"))),
     "transfers": (_GROUP, (
         Step("1,200 tasks", ("slash", *"browsertime state:failed,completed", "enter", "a", "d")),
-        Step("to fetch", ("enter",)), Step("Download finished", ("f6",)), Step("Retry"),
+        Step("to fetch", ("enter",)), Step("Download finished", ("f6",)), Step("Retry", ("2",)), Step("From▲"),
     )),
-    "matrix": (_JOB, (Step(" tests", ("down",)), Step(" tests"))),
+    "matrix": (_JOB, (Step("37 tests", ("down",)), Step("37 tests"))),
     "series": ("perf.series", (Step("94 points", ("G",)), Step("94 points"))),
     "comparison": ("perf.compare", (Step("226 tests"),)),
 }  # fmt: skip
@@ -116,7 +117,8 @@ async def draw_pictures() -> dict[str, str]:
                 await _settle(app, pilot, steps[-1].ready)
                 app.clear_notifications()
                 await pilot.pause(0.1)
-                drawn[name] = app.export_screenshot(title="ciexplore").replace(own, "/home/user")
+                picture = app.export_screenshot(title="ciexplore").replace(own, "/home/user")
+                drawn[name] = re.sub(r"terminal-\d+-", f"{name}-", picture)  # a number of all text, the path included
                 app.leave()
             session.close()
     return drawn
@@ -124,6 +126,10 @@ async def draw_pictures() -> dict[str, str]:
 
 async def _settle(app: Explorer, pilot: Pilot[None], ready: str) -> None:
     """Until these words are on the screen and nothing changes any more."""
+    from textual.widgets import Input
+
+    for box in app.screen.query(Input):
+        box.cursor_blink = False
     before, calm, deadline = "", 0, time.monotonic() + PATIENCE
     while calm < CALM:
         await pilot.pause(0.05)

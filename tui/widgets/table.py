@@ -45,8 +45,9 @@ class FrameTable(ArrangedTable):
     INLINE_ROWS: ClassVar[int] = 300_000  # a sort of so many rows takes 30-50 ms, the longest that a key may wait
     DEFAULT_CSS = """
     FrameTable {
-        & > .frame-table--header { background: $panel; color: $foreground; text-style: bold; }
-        & > .frame-table--header-focus { background: $panel; color: $foreground; text-style: bold underline; }
+        background: $ci-bg; color: $ci-text;
+        & > .frame-table--header { background: $ci-bar; color: $ci-text; text-style: bold; }
+        & > .frame-table--header-focus { background: $ci-bar; color: $ci-text; text-style: bold underline; }
         & > .frame-table--cursor {
             background: $block-cursor-blurred-background;
             color: $block-cursor-blurred-foreground;
@@ -60,7 +61,7 @@ class FrameTable(ArrangedTable):
         &:nocolor > .frame-table--cursor { background: $surface; color: $foreground; text-style: underline; }
         &:focus:nocolor > .frame-table--cursor { text-style: bold reverse; }
         & > .frame-table--flash { background: $primary-muted; color: $foreground; text-style: bold; }
-        & > .frame-table--mark { color: $text-warning; text-style: bold; }
+        & > .frame-table--mark { color: $ci-accent; text-style: bold; }
         & > .frame-table--good { color: $text-success; }
         & > .frame-table--bad { color: $text-error; }
         & > .frame-table--exception { color: $ci-exception; }

@@ -45,6 +45,7 @@ _BARS = (6, 10)  # cells of a bar: below WIDE, from it on
 _BARRED = frozenset({Kind.DURATION, Kind.BYTES})
 _MAX_WIDTH = 48  # cells a column gets before it is known that there is room left
 _MIN_WIDTH = 3
+_MIN_SCROLLED = 8  # cells beside a name that takes what is left
 _MIN_NAME = 24  # the name is not made narrower than this so that something can be scrolled beside it
 _MIN_RESULTS = 26  # cells of a matrix that 80 columns have room for
 _READABLE = 32  # a text column is not made narrower than this only to let the others in
@@ -271,8 +272,10 @@ class Columns:
             end = slots[count - 1].end + GAP if 0 < count < len(slots) else GUTTER
             return end if end <= viewport // 2 else GUTTER
         last = names.index(self.schema.name_column) + 1 if self.schema.name_column in names else 0
+        at_home = last and self._is_at_home(tuple(slot.column for slot in slots))
+        most = viewport - _MIN_SCROLLED if at_home else _most_fixed(viewport)
         for count in (self._fixed and max(self._fixed, last), self._fixed):
-            if 0 < count < len(slots) and slots[count - 1].end + GAP <= _most_fixed(viewport):
+            if 0 < count < len(slots) and slots[count - 1].end + GAP <= most:
                 return slots[count - 1].end + GAP
         return GUTTER
 
