@@ -31,7 +31,7 @@ from tui.widgets.key_bar import KeyBar
 FOLDER = Path(__file__).parent / "screens"
 RECORD = bool(os.environ.get("RECORD_SNAPSHOTS"))
 NOW = 1_795_968_000.0  # 2026-11-29 16:00 UTC
-NO_SNAPSHOT = {"download"}  # says a directory and how much is free there
+NO_SNAPSHOT = {"download", "archives"}  # say how much is free on the disk, and the port of the server
 # Keys that draw again what has the colours of the theme that it was drawn in.
 DRAWN_AGAIN = {"menu": ("escape", "x"), "palette": ("escape", "ctrl+p"), "statistics": ("right", "left")}
 SIZES = ((60, 15), (160, 48))

@@ -307,9 +307,10 @@ class Columns:
             room = min(room, self.schema[name].width or room)
             spare += widths[name] - min(natural[name], room)
             widths[name] = min(natural[name], room)
-            if self._is_at_home(visible) and not self.schema[name].width:
+            if self._is_at_home(visible):
                 more = _unused_cells(widths, start, [c.name for c in visible[len(before) :]], viewport)
-                more = max(0, min(more, natural[name] - widths[name]))
+                most = min(natural[name], self.schema[name].width or natural[name])
+                more = max(0, min(more, most - widths[name]))
                 widths[name] += more
                 spare -= more
         spare += _shrink(
