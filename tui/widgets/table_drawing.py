@@ -309,8 +309,8 @@ class Columns:
             widths[name] = min(natural[name], room)
             if self._is_at_home(visible):
                 more = _unused_cells(widths, start, [c.name for c in visible[len(before) :]], viewport)
-                most = min(natural[name], self.schema[name].width or natural[name])
-                more = max(0, min(more, most - widths[name]))
+                widest = min(natural[name], self.schema[name].width or natural[name])
+                more = max(0, min(more, widest - widths[name]))
                 widths[name] += more
                 spare -= more
         spare += _shrink(
