@@ -182,8 +182,8 @@ Entry = Link | Question | Action | DownloadWay
 class Resource(ABC):
     """One list. Constructing it does no I/O; `pages`, `files` do and run in worker threads.
 
-    Subclasses set `schema`, `noun` ("task", "tasks") and `default_sort` (column, descending) if the order of arrival
-    is not the one to show.
+    Subclasses set `schema`, `noun` ("task", "tasks") and, if the order of arrival is not the one to show,
+    `default_sort`: (column, descending) of each key, the first key first.
 
     A list whose rows cost requests of their own sets `quick_columns`, the cheap ones. Who needs no more than some
     columns of every row sets `asked` before `pages`; rows on the screen (`prefer`) get all of their cells nevertheless.
@@ -191,7 +191,7 @@ class Resource(ABC):
 
     schema: ClassVar[Schema]
     noun: ClassVar[tuple[str, str]]
-    default_sort: ClassVar[tuple[str, bool] | None] = None
+    default_sort: ClassVar[tuple[tuple[str, bool], ...]] = ()
     empty_text: ClassVar[str] = "The server lists nothing here."
     chart: ClassVar[Chart | None] = None
     poll_seconds: ClassVar[float] = 0  # how often `updates` is asked while the list is looked at; 0: never
@@ -200,6 +200,8 @@ class Resource(ABC):
     asked: frozenset[str] | None = None  # None: all columns
     first_log: LogAddress | None = None  # to be read as soon as the list is shown: the locator meant it
     first_filter: str = ""  # the filter that the locator meant, until the user writes another
+    made_by: str = ""  # who made what is listed, where a page's header says so
+    made_at: float | None = None  # when, in seconds since the epoch
     first_key: str = ""  # the row that the locator meant: the cursor begins there
 
     def __init__(self, locator: Locator) -> None:
@@ -209,6 +211,11 @@ class Resource(ABC):
     @abstractmethod
     def title(self) -> str:
         """Short, for the breadcrumb."""
+
+    @property
+    def heading(self) -> str:
+        """The title beside `made_by` and `made_at`, which it need not repeat."""
+        return self.title
 
     @abstractmethod
     def pages(self, cancel: CancelToken) -> Iterator[Page]:

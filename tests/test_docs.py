@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from pathlib import Path
+from types import ModuleType
 
 from backends import config
 from backends.systems import accepted_forms
@@ -17,11 +18,16 @@ def readme() -> str:
     return (ROOT / "README.md").read_text("utf-8")
 
 
-def test_the_page_of_commands_is_what_help_says() -> None:
+def load_make() -> ModuleType:
     spec = importlib.util.spec_from_file_location("make", ROOT / "docs" / "make.py")
     assert spec is not None and spec.loader is not None
     make = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(make)
+    return make
+
+
+def test_the_page_of_commands_is_what_help_says() -> None:
+    make = load_make()
     assert (ROOT / "docs" / "commands.md").read_text("utf-8") == make.commands(), "run: python docs/make.py commands"
 
 
@@ -52,6 +58,13 @@ def test_every_command_in_the_readme_exists() -> None:
         assert not below, f"{line} names no verb of {verb}: {sorted(below)}"
         for option in re.findall(r"(--[a-z-]+)", line):
             assert option in page, f"{option} in: {line}"
+
+
+def test_the_pictures_that_are_shown_exist() -> None:
+    make = load_make()
+    assert {path.stem for path in (ROOT / "docs" / "pictures").iterdir()} == set(make.SCREENS), "python docs/make.py"
+    shown = re.findall(r"!\[[^]]+\]\((docs/[\w/]+\.svg)\)", readme())
+    assert len(shown) == 4 and all((ROOT / path).is_file() for path in shown)
 
 
 def test_there_is_something_to_paste_for_everything() -> None:

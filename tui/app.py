@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rich.style import Style
 from rich.text import Text
 from textual import events, on, work
 from textual.app import ComposeResult
@@ -42,8 +43,18 @@ class TopBar(Widget):
     """The first line: the panes as tabs, the progress of downloads, the cache mode. A click on a tab asks for it."""
 
     DEFAULT_CSS = """
-    TopBar { height: 1; background: $ci-bar; color: $ci-text; }
+    TopBar {
+        height: 1; background: $ci-bar; color: $ci-text;
+        & > .top-bar--name { text-style: bold; }
+        & > .top-bar--key { color: $ci-muted; }
+        & > .top-bar--active-key { background: $ci-select; color: $ci-accent; text-style: bold; }
+        & > .top-bar--active { background: $ci-select; color: $ci-text; text-style: bold; }
+        & > .top-bar--mode { color: $ci-muted; }
+        & > .top-bar--offline { color: $ci-warning; text-style: bold; }
+        &:nocolor > .top-bar--active, &:nocolor > .top-bar--active-key { text-style: bold reverse; }
+    }
     """
+    COMPONENT_CLASSES = {f"top-bar--{name}" for name in ("name", "key", "active-key", "active", "mode", "offline")}
 
     class PaneSelected(Message):
         def __init__(self, pane: str) -> None:
@@ -76,18 +87,22 @@ class TopBar(Widget):
 
     def render(self) -> Text:
         name = " ciexplore " if self.size.width >= _ROOMY else ""
-        text = Text(name, style="bold", no_wrap=True, overflow="ellipsis")
+        text = Text(name, style=self._style("name"), no_wrap=True, overflow="ellipsis")
         self._tabs = []
         for key, pane, label in self._panes:
-            start = text.cell_len
-            tab = f" {key.upper()} {label}{' ' + self._transfers if pane == 'transfers' and self._transfers else ''} "
-            text.append(tab, "reverse bold" if pane == self._active else "")
+            start, active = text.cell_len, pane == self._active
+            progress = f" {self._transfers}" if pane == "transfers" and self._transfers else ""
+            text.append(f" {key.upper()}", self._style("active-key" if active else "key"))
+            text.append(f" {label}{progress} ", self._style("active") if active else "")
             self._tabs.append((start, text.cell_len, pane))
         words = (self._watched, "" if self._mode == "normal" else self._mode, "demo" if self._demo else "")
         if mode := " · ".join(word for word in words if word):
             text.append(" " * max(1, self.size.width - text.cell_len - len(mode) - 1))
-            text.append(mode, "bold italic")
+            text.append(mode, self._style("mode" if self._mode == "normal" else "offline"))
         return text
+
+    def _style(self, name: str) -> Style:
+        return self.get_component_rich_style(f"top-bar--{name}", partial=True)
 
     def on_click(self, event: events.Click) -> None:
         for start, end, pane in self._tabs:

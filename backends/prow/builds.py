@@ -91,7 +91,7 @@ class BuildList(Listing):
 
     schema = BUILDS
     noun = ("build", "builds")
-    default_sort = ("order", True)
+    default_sort = (("order", True),)
     empty_text = "No builds: the job may never have run, or its builds have been deleted."
     poll_seconds = 60
     quick_columns = QUICK_COLUMNS

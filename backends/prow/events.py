@@ -158,7 +158,7 @@ class EventList(BuildView):
 
     schema = EVENTS
     noun = ("event", "events")
-    default_sort: ClassVar[tuple[str, bool] | None] = ("order", False)
+    default_sort: ClassVar[tuple[tuple[str, bool], ...]] = (("order", False),)
     chart = Chart("last", "count", by="reason")
     empty_text = "No events are in these files."
     detail_title = "Event"

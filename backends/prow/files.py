@@ -342,7 +342,7 @@ _FOLDER, _BUILD = "This folder", "Its build and job"  # headings of the menu
 class FolderFiles(FileListing):
     """One level of a folder: a build, or anything below or beside it. A file's locator lists its folder."""
 
-    default_sort = None
+    default_sort = ()
     empty_text = "This folder is empty. (A folder that does not exist looks the same.)"
 
     def __init__(self, locator: ProwPath, bucket: BucketReader) -> None:

@@ -46,7 +46,7 @@ class ProwJobList(Listing):
 
     schema = JOBS
     noun = ("job", "jobs")
-    default_sort = ("rank", False)
+    default_sort = (("rank", False),)
     empty_text = "This folder has no jobs."
 
     def __init__(self, locator: ProwPath | JobsView, bucket: BucketReader) -> None:

@@ -429,7 +429,7 @@ def _unread_content(error: AppError) -> JUnitContent:
 class _JUnitView(BuildView):
     """Base of the lists. The view's path is a job's folder, a build's, another one, or one file."""
 
-    default_sort: ClassVar[tuple[str, bool] | None] = ("order", False)
+    default_sort: ClassVar[tuple[tuple[str, bool], ...]] = (("order", False),)
     empty_text = "No JUnit files are in these builds."
     not_in_detail = ("order",)
 
@@ -610,7 +610,7 @@ class TestMatrix(_JUnitView):
     locator: JUnitMatrixView
     schema: Schema = JUNIT_MATRIX  # type: ignore[misc]
     noun = ("test", "tests")
-    default_sort = None
+    default_sort = ()
     detail_title = "Test"
     title_pattern = "tests by build: {}"
     long_texts = ("message",)

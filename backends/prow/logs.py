@@ -129,7 +129,7 @@ class LogSearch(BuildView):
     locator: LogSearchView
     schema = MATCHES
     noun = ("line", "lines")
-    default_sort = ("order", False)
+    default_sort = (("order", False),)
     empty_text = "Nothing matches in the files that were searched."
     detail_title = "Line"
     long_texts = ("before", "text", "after")
@@ -405,7 +405,7 @@ class LogStatistics(BuildView):
 
     schema = LOG_SIZES
     noun = ("log", "logs")
-    default_sort = ("order", True)
+    default_sort = (("order", True),)
     empty_text = "There are no builds to look at."
     title_pattern = "logs of {}"
     detail_title = "Log"

@@ -389,7 +389,7 @@ class TimelineList(GroupViewList):
     noun = ("row", "rows")
     what = "timeline"
     empty_text = "No task of these has run or waited yet."
-    default_sort = ("time", False)
+    default_sort = (("time", False),)
     chart = Chart(x="time", y="tasks", by="what", joined=True)
 
     def compute(self, tasks: pl.DataFrame) -> pl.DataFrame:

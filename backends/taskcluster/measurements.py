@@ -176,7 +176,7 @@ class MeasurementList(ClientListing):
 
     schema = MEASUREMENTS
     noun = ("measurement", "measurements")
-    default_sort = ("suite", False)
+    default_sort = (("suite", False),)
     empty_text = "These tasks have no perfherder data."
 
     def __init__(

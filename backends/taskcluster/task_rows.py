@@ -39,7 +39,7 @@ from backends.taskcluster.models import (
 TASKS = Schema(
     (
         Column("state", Kind.STATE, "State", width=13, section="Task", get="state"),
-        Column("name", Kind.TEXT, "Name", width=42, keeps_end=True, get="name"),
+        Column("name", Kind.TEXT, "Name", width=55, keeps_end=True, get="name"),
         # Rounded: polars divides 97451 by 1000 to 97.45100000000001.
         Column(
             "duration", Kind.DURATION, "Duration", "s", section="Times",

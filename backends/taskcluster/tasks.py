@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import datetime
 
 import polars as pl
 
@@ -62,7 +63,7 @@ class TaskList(ClientListing):
 
     schema = TASKS
     noun = ("task", "tasks")
-    default_sort = ("name", False)  # the queue's order is that of random ids
+    default_sort = (("state", False), ("name", False))  # the queue's order is that of random ids
     poll_seconds = 10.0
 
     def __init__(self, locator: Locator, client: Client) -> None:
@@ -176,6 +177,10 @@ class GroupTaskList(TaskList):
         some = f"{len(self.task_ids):,} task{'s' * (len(self.task_ids) != 1)} of " if self.task_ids else ""
         return some + (self._push or f"task group {self.group_id}")
 
+    @property
+    def heading(self) -> str:
+        return self.title.partition(" by ")[0] if self.made_by else self.title
+
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """The cached listing first; if that can still change, the queue's pages, which replace its rows one by one.
 
@@ -209,7 +214,11 @@ class GroupTaskList(TaskList):
     def _rows_to_show(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The tasks that the locator names. Learns the group's push for the title."""
         if not self._push:
-            self._push = " by ".join(filter(None, describe_push(frame)))
+            push, made = describe_push(frame)
+            self._push = " by ".join(filter(None, (push, made)))
+            created = frame["created"].min()
+            self.made_by = made.rpartition(", ")[0] if push else ""
+            self.made_at = created.timestamp() if isinstance(created, datetime) and self.made_by else None
         self.total = frame.height
         return filter_ids(frame, self.task_ids)
 

@@ -195,11 +195,12 @@ TRANSFER_SCHEMA = Schema(
     key="key",
     columns=(
         Column("state", Kind.STATE, "State"),
-        Column("origin", Kind.TEXT, "From", keeps_end=True),
-        Column("name", Kind.TEXT, "File", keeps_end=True),
+        # At 80 cells: the task, the file, how long it is and why it is not there.
+        Column("origin", Kind.TEXT, "From", width=22, keeps_end=True),
+        Column("name", Kind.TEXT, "File", width=16, keeps_end=True),
         Column("size", Kind.BYTES, "Size"),
-        Column("bytes", Kind.BYTES, "Done"),
         Column("reason", Kind.TEXT, "Reason"),
+        Column("bytes", Kind.BYTES, "Done"),
         Column("tries", Kind.COUNT, "Tries", hidden=True),
         Column("checked_by", Kind.TEXT, "Verified by", hidden=True),
         Column("target", Kind.TEXT, "Path", hidden=True),

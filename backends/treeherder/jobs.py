@@ -198,10 +198,11 @@ class _Jobs(TreeherderList):
 
 
 class PushJobList(_Jobs):
-    """All jobs of one push; those that failed and that nobody has classified come first. Enter: the task."""
+    """All jobs of one push; those that failed come first, of these what nobody has classified. Enter: the task."""
 
     empty_text = "This push has no jobs (yet), or they have expired (they are kept for 120 days)."
     poll_seconds: ClassVar[float] = 60
+    default_sort = (("result", False),)
     locator: PushJobs
 
     def __init__(self, locator: PushJobs, context: Context) -> None:

@@ -62,9 +62,13 @@ def test_a_table_of_nothing_but_empty_columns_keeps_one() -> None:
 
 @pytest.mark.parametrize("width", [60, 70])
 def test_the_name_stays_when_one_scrolls_sideways(width: int) -> None:
-    _, layout, _ = drawn(width)
-    assert layout.width > width
+    columns, home, _ = drawn(width)
+    assert home.width > width
+    assert slots(home)["name"].end < home.fixed < width
+    columns.focus(2)
+    layout = columns.place(width)
     assert slots(layout)["name"].end < layout.fixed <= width * 3 // 5
+    assert slots(home)["name"].width >= slots(layout)["name"].width
 
 
 def test_bars_are_in_proportion_and_missing_where_all_are_equal() -> None:

@@ -14,7 +14,7 @@ from backends.frames import filters
 from backends.frames.filter_ast import FilterSyntaxError
 from backends.frames.schema import Column, Kind, Schema
 from tui.widgets import row_merge, table_model
-from tui.widgets.row_order import merge_rows, sort_rows
+from tui.widgets.row_order import merge_rows, sort_rows, state_rank
 from tui.widgets.table_model import FrameModel, SortKey
 
 SCHEMA = Schema(
@@ -42,7 +42,7 @@ def update_view(model: FrameModel) -> None:
 row_values = st.fixed_dictionaries(
     {
         "key": st.sampled_from([f"k{n}" for n in range(12)]),
-        "state": st.sampled_from(["completed", "failed", None]),
+        "state": st.sampled_from(["completed", "failed", "exception", "busted", "pending", "", None]),
         "label": st.sampled_from(["linux opt", "Linux DEBUG", "windows", "", None]),
         "runs": st.sampled_from([0, 1, 2, None]),
         "score": st.sampled_from([0.5, -1.0, 7.0, float("nan"), None]),
@@ -68,8 +68,13 @@ def naive_sort(rows: list[Row], keys: tuple[SortKey, ...]) -> list[Row]:
     for column, descending in reversed(keys):
         missing = [row for row in rows if row[column] is None or row[column] != row[column]]
         present = [row for row in rows if not (row[column] is None or row[column] != row[column])]
-        rows = sorted(present, key=lambda row: row[column], reverse=descending) + missing
+        rows = sorted(present, key=lambda row: _urgency(row, column), reverse=descending) + missing
     return rows
+
+
+def _urgency(row: Row, column: str) -> Any:
+    """States are not sorted by their letters."""
+    return (state_rank(row["state"]), row["state"]) if column == "state" else row[column]
 
 
 def by_key(rows: list[Row]) -> list[tuple[str, str]]:
@@ -296,9 +301,10 @@ def test_rows_merged_into_sorted_ones_stand_where_sorting_all_anew_puts_them(old
     before, after = frame(old), frame([*rows, *new])
     removed = pl.Series(replaced, dtype=pl.UInt32)
     added = pl.Series([*replaced, *range(len(old), len(after))], dtype=pl.UInt32)
-    order = sort_rows(before, keys) if keys else pl.int_range(len(old), dtype=pl.UInt32, eager=True)
-    merged = merge_rows(order, before, after, keys, removed, added)
-    assert merged.to_list() == (sort_rows(after, keys).to_list() if keys else list(range(len(after))))
+    states = frozenset(["state"] if changes.draw(st.booleans()) else [])
+    order = sort_rows(before, keys, states) if keys else pl.int_range(len(old), dtype=pl.UInt32, eager=True)
+    merged = merge_rows(order, before, after, keys, removed, added, states)
+    assert merged.to_list() == (sort_rows(after, keys, states).to_list() if keys else list(range(len(after))))
 
 
 def test_a_page_joins_a_long_sorted_and_filtered_list_without_sorting_or_searching_it_again(
@@ -312,7 +318,7 @@ def test_a_page_joins_a_long_sorted_and_filtered_list_without_sorting_or_searchi
     looked_at: list[int] = []
     searched, sort = filters.search_text, table_model.sort_rows
     monkeypatch.setattr(filters, "search_text", lambda one, of: looked_at.append(len(one)) or searched(one, of))
-    monkeypatch.setattr(table_model, "sort_rows", lambda one, keys: looked_at.append(len(one)) or sort(one, keys))
+    monkeypatch.setattr(table_model, "sort_rows", lambda one, *more: looked_at.append(len(one)) or sort(one, *more))
     for page in range(3):
         model.append(frame(rows("linux 500", "windows", "linux zzz", start=59_999 + 2 * page)))
         assert model.view_request().is_quick

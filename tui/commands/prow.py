@@ -199,13 +199,15 @@ class ProwRun:
 
 
 def filter_rows(frame: pl.DataFrame, resource: Resource, text: str) -> pl.DataFrame:
-    """The rows that a filter leaves, in the list's own order."""
+    """The rows that a filter leaves, in the list's own order; that failures come first is for the screen only."""
     from backends.frames import filters
+    from backends.frames.schema import Kind
 
     rows = filters.parse(text, resource.schema)
-    if resource.default_sort is not None:
-        column, descending = resource.default_sort
-        frame = frame.sort(column, descending=descending, maintain_order=True, nulls_last=True)
+    keys = [key for key in resource.default_sort if resource.schema[key[0]].kind is not Kind.STATE]
+    if keys:
+        columns, descending = [column for column, _ in keys], [down for _, down in keys]
+        frame = frame.sort(columns, descending=descending, maintain_order=True, nulls_last=True)
     return frame if rows.is_empty else frame.filter(rows.mask(frame))
 
 

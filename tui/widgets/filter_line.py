@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import polars as pl
 from rich.text import Text
@@ -24,6 +25,23 @@ from tui.widgets.table import FrameTable
 MAX_EARLIER = 50
 MAX_VALUE_LENGTH = 60  # characters of a value that is offered
 _SIMPLE = re.compile(r"[\w./@%+-]+")  # needs no quotes
+_MAX_ROWS = 20_000  # rows that are filtered again, some times, while the user waits
+
+
+def find_nearest_filter(frame: pl.DataFrame, schema: Schema, text: str) -> tuple[str, int] | None:
+    """Of a filter that leaves no row: what is left of it without one of its terms, and how many rows that leaves.
+
+    The one with the most rows; None where no such filter leaves any, and for long lists.
+    """
+    terms = filters.parse(text, schema).terms
+    if len(frame) > _MAX_ROWS or not 2 <= len(terms) <= 6:
+        return None
+    found = []
+    for place in range(len(terms)):
+        shorter = replace(filters.parse("", schema), terms=terms[:place] + terms[place + 1 :])
+        found.append((int(shorter.mask(frame).sum()), -place, str(shorter)))
+    count, _, nearest = max(found)
+    return (nearest, count) if count else None
 
 
 class FilterSuggester(Suggester):

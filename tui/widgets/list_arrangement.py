@@ -50,7 +50,7 @@ class ArrangedView(LoadingView):
     def set_up_table(self, resource: Resource, table: FrameTable) -> None:
         line = self.query_one(FilterLine)
         line.set_earlier(self._preferences.texts(f"filters.{resource.noun[1]}"))
-        default = (SortKey(*resource.default_sort),) if resource.default_sort is not None else ()
+        default = tuple(SortKey(*key) for key in resource.default_sort)
         self._original = replace(table.settings, sort=default)
         restored, settings = self.restored, self._preferences.list_settings(self.kind)
         if restored is not None:

@@ -5,9 +5,11 @@ Imported before the first paint: nothing heavy here. The views are imported when
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 from textual import events, on
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     Target = Locator | LogAddress | Document
 MAX_AHEAD = 10  # views kept to go forward to
 _MIN_HEIGHT = 16  # lines of the screen; with fewer the states give their line to the rows
+_MAX_TITLE = 200  # characters
+_MIN_WIDTH = 60  # cells of a path line that says who made what is shown
 _BETWEEN = " › "
 
 
@@ -63,20 +67,44 @@ class PathLine(Widget):
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self._parts: list[str] = []
+        self._made: tuple[str, float | None] = ("", None)
         self._places: list[tuple[int, int, int]] = []  # (first cell, end, depth)
 
-    def show(self, parts: list[str]) -> None:
-        """Draws these parts, the pane's name first."""
-        if self._parts != parts:
-            self._parts = parts
+    def show(self, parts: list[str], made_by: str = "", made_at: float | None = None) -> None:
+        """Draws these parts, the pane's name first, and at the right end who made what is shown and how long ago."""
+        if (self._parts, self._made) != (parts, (made_by, made_at)):
+            self._parts, self._made = parts, (made_by, made_at)
             self.refresh()
 
     def render(self) -> Text:
-        """The last part is never left out for the others: where one is matters more than the way."""
+        """The pane's name and the last part stay: the way between them gives way, then the middle of the last part."""
+        from tui.widgets.table_drawing import fit_ends
+
+        made = self._describe_maker()
+        room = self.content_size.width - (made.cell_len + 2 if made else 0)
         shown = list(enumerate(self._parts))
-        while len(shown) > 1 and self._draw(shown).cell_len > self.content_size.width:
-            del shown[1 if len(shown) > 2 else 0]
-        return self._draw(shown)
+        while len(shown) > 2 and self._draw(shown).cell_len > room:
+            del shown[1]
+        text = self._draw(shown)
+        if text.cell_len > room and shown:
+            depth, last = shown[-1]
+            shown[-1] = depth, fit_ends(last, max(8, cell_len(last) - (text.cell_len - room))).rstrip()
+            text = self._draw(shown)
+        if made:
+            text.append(" " * (self.content_size.width - text.cell_len - made.cell_len))
+            text.append_text(made)
+        return text
+
+    def _describe_maker(self) -> Text:
+        """Nothing where it would leave no room for the path."""
+        from backends.frames.formats import safe_text
+        from backends.http.response import format_age
+
+        by, at = self._made
+        text = Text(safe_text(by, limit=24) if self.content_size.width >= _MIN_WIDTH else "")
+        if text and at is not None:
+            text.append(f" · {format_age(max(0.0, time.time() - at))} ago", self._style("back"))
+        return text
 
     def _draw(self, shown: list[tuple[int, str]]) -> Text:
         text, before = Text(no_wrap=True, overflow="ellipsis"), -1
@@ -285,8 +313,9 @@ class ListPane(PlainVertical):
     def _draw_header(self) -> None:
         from backends.frames.formats import safe_text
 
-        titles = [safe_text(view.title, limit=60) for view in self._stack]
-        self.query_one(PathLine).show([self._system.label, *titles])
+        titles = [safe_text(getattr(view, "heading", view.title), limit=_MAX_TITLE) for view in self._stack]
+        made = getattr(self.top, "made", ("", None))
+        self.query_one(PathLine).show([self._system.label, *titles], *made)
         self._draw_states()
 
     def on_resource_view_rows_changed(self, event: ResourceView.RowsChanged) -> None:
@@ -308,9 +337,16 @@ class ListPane(PlainVertical):
         elif table.frame is not self._counted:  # filtering and marking change nothing about it
             self._counted, self._counts = table.frame, count_states(table.frame[column])
         self.set_class(has_known_states(self._counts) and self.app.size.height >= _MIN_HEIGHT, "-states")
-        if view is None or table is None or not self._counts:
+        if view is None or table is None:
             return
-        status = view.query_one(StatusLine).status
+        line = view.query_one(StatusLine)
+        shown = self._counts if self.has_class("-states") else {}
+        in_header = frozenset(f"{count:,} {state}" for state, count in shown.items())
+        if line.status.in_header != in_header:
+            line.show(in_header=in_header)
+        if not self._counts:
+            return
+        status = line.status
         missing = max(0, (status.expected or 0) - table.total_count) if status.loading else 0
         self.query_one(StateBar).show(self._counts | ({"loading": missing} if missing else {}))
 

@@ -17,7 +17,7 @@ from textual.widgets import Static
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
-from backends.frames.formats import has_failed
+from backends.frames.formats import has_failed, safe_text
 from backends.locators import Locator
 from backends.resources import Action, Document, DownloadWay, Entry, Link, LogAddress, Question, Resource
 from tui import crash_log
@@ -26,9 +26,10 @@ from tui.keymap import KEYS, bindings
 from tui.menus import MenuCommand, Section, menu_sections, with_marked
 from tui.widgets.charts import ChartPanel
 from tui.widgets.detail_panel import DetailPanel
-from tui.widgets.filter_line import FilterLine
+from tui.widgets.filter_line import FilterLine, find_nearest_filter
 from tui.widgets.list_queries import QueriedView
 from tui.widgets.plain import PlainHorizontal
+from tui.widgets.row_order import describe_order
 from tui.widgets.statistics import StatisticsPanel
 from tui.widgets.status_line import StatusLine
 from tui.widgets.table import FrameTable
@@ -76,7 +77,7 @@ class ResourceView(QueriedView):
     ResourceView.-message #view-message { display: block; }
     ResourceView.-message FrameTable { display: none; }
     ResourceView StatisticsPanel { display: none; height: 45%; min-height: 6; max-height: 22;
-        border-top: hkey $panel; }
+        border-top: solid $ci-rule; border-title-color: $ci-text; border-title-style: bold; }
     ResourceView.-statistics StatisticsPanel { display: block; }
     ResourceView ChartPanel { display: none; }
     ResourceView.-chart ChartPanel { display: block; }
@@ -135,6 +136,16 @@ class ResourceView(QueriedView):
         """(name, what it holds) of each column that can be filtered by."""
         schema = self.resource.schema if self.resource is not None else ()
         return [(column.name, f"{column.label} ({column.unit or column.kind})") for column in schema]
+
+    @property
+    def heading(self) -> str:
+        """The title beside `made`, which it does not repeat."""
+        return self.resource.heading if self.resource is not None and self.resource.made_by else self.title
+
+    @property
+    def made(self) -> tuple[str, float | None]:
+        """Who made what is listed, and when."""
+        return (self.resource.made_by, self.resource.made_at) if self.resource is not None else ("", None)
 
     @property
     def summary(self) -> str:
@@ -246,7 +257,9 @@ class ResourceView(QueriedView):
             shown=table.row_count,
             marked=table.marked_count,
             summary=self.summary,
+            order=describe_order(table.sort_keys, table.schema) if table.row_count > 1 else "",
         )
+        table.set_empty_text(self._explain_no_match(table))
         self.post_message(self.RowsChanged(self))
         self.query_one(FilterLine).show_hits(table.row_count, table.total_count)
         self._update_detail()
@@ -256,6 +269,18 @@ class ResourceView(QueriedView):
             panel = self.query_one(ChartPanel)
             panel.show(table.shown_rows, self.resource.schema, self.resource.chart)
             panel.point(table.cursor_row)
+
+    def _explain_no_match(self, table: FrameTable) -> tuple[str, ...]:
+        """Lines in place of the rows where the filter leaves none: the nearest one that does, and how to clear it."""
+        if table.row_count or not table.total_count or not table.filter_text or table.busy or self.resource is None:
+            return ()
+        one, several = (safe_text(noun) for noun in self.resource.noun)
+        lines = [f"No {one} matches {safe_text(table.filter_text)}", ""]
+        if (nearest := find_nearest_filter(table.frame, table.schema, table.filter_text)) is not None:
+            text, count = nearest
+            lines.append(f"{safe_text(text)} alone has {count:,} {one if count == 1 else several}")
+        lines.append(f"esc clears the filter: {table.total_count:,} {one if table.total_count == 1 else several}")
+        return tuple(lines)
 
     def _arrange(self) -> None:
         """The panel stands beside the table where there is room, alone on the screen where the user asked for it."""

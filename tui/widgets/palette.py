@@ -61,7 +61,7 @@ class PaletteDialog(ChoiceDialog[Command]):
         order = sorted(((-score, number) for score, number in scored if score > 0))
         shown = [self._commands[number] for _, number in order][:MAX_SHOWN]
         accent = self.app.theme_variables["ci-accent"]
-        width = max(24, min(72, int(self.size.width * 0.94)) - 4)
+        width = max(24, min(72, int(self.size.width * 0.94)) - 8)  # without border, padding, scrollbar
         self.set_choices([(one, self._draw(one, text, accent, width)) for one in shown])
         self.query_one("#palette-count", Static).update(f"{len(order):,} of {len(self._commands):,}")
 

@@ -144,7 +144,7 @@ class ReaderPane(PlainVertical):
     ReaderPane #reader-title, ReaderPane #reader-status { height: 1; background: $panel; color: $foreground;
         padding: 0 1; }
     ReaderPane #reader-value { height: auto; max-height: 40%; display: none; background: $boost;
-        border-top: solid $panel; scrollbar-size-vertical: 1; padding: 0 1; }
+        border-top: solid $ci-rule; scrollbar-size-vertical: 1; padding: 0 1; }
     ReaderPane.-value #reader-value { display: block; }
     """
 

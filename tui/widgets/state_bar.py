@@ -19,13 +19,12 @@ from textual.message import Message
 from textual.widget import Widget
 
 from backends.frames.formats import Tone, safe_text, state_glyph, state_tone
+from tui.widgets.row_order import state_rank
 
 DONE, PENDING = "━", "╌"
 MIN_BAR = 10  # cells that the legend leaves to the bar
 _GAP = 2  # cells between two entries of the legend, and between it and the bar
 _MAX_STATE = 40  # characters of a state's name
-# Sign of a state: its rank, the worst first; what is still missing comes last.
-_RANKS = {"✖": 0, "⚠": 1, "⊘": 2, "!": 3, "↻": 3, "▶": 4, "✔": 5, "·": 6, "?": 7, "–": 8, "◌": 9, "○": 9}
 _ROLES = {
     Tone.BAD: "failed",
     Tone.EXCEPTION: "exception",
@@ -56,11 +55,6 @@ class LegendEntry(NamedTuple):
     state: str
     start: int
     text: str
-
-
-def state_rank(state: str) -> int:
-    """0 for the worst states, 9 for what has not begun."""
-    return _RANKS[state_glyph(state)]
 
 
 def state_role(state: str) -> str:
@@ -121,12 +115,14 @@ def layout_bar(counts: Mapping[str, int], width: int) -> list[BarSegment]:
 
 
 def layout_legend(counts: Mapping[str, int], width: int) -> list[LegendEntry]:
-    """The entries that fit into `width` cells: "✖ 35 failed", else all without the words, else the worst."""
+    """The entries that fit into `width` cells: "✖ 35 failed", else only those with their words whose sign another one
+    has too, else none with words; where that is too much, the worst."""
     states = order_states(counts)
-    for named in (True, False):
+    signs = Counter(state_glyph(state) for state, _ in states)
+    for named in (frozenset(signs), frozenset(sign for sign, count in signs.items() if count > 1), frozenset[str]()):
         entries, start = [], 0
         for state, count in states:
-            word = f" {safe_text(state, limit=_MAX_STATE)}" if named else ""
+            word = f" {safe_text(state, limit=_MAX_STATE)}" if state_glyph(state) in named else ""
             text = f"{state_glyph(state)} {count:,}{word}"
             if start + cell_len(text) > width:
                 break

@@ -49,6 +49,7 @@ class StatisticsPanel(Widget, can_focus=True):
     from value to value, or from bin to bin; Enter gives the filter of the chosen one.
     """
 
+    BORDER_TITLE = "Statistics"
     BINDINGS = bindings("statistics")
 
     DEFAULT_CSS = """

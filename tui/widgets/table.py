@@ -45,8 +45,9 @@ class FrameTable(ArrangedTable):
     INLINE_ROWS: ClassVar[int] = 300_000  # a sort of so many rows takes 30-50 ms, the longest that a key may wait
     DEFAULT_CSS = """
     FrameTable {
-        & > .frame-table--header { background: $panel; color: $foreground; text-style: bold; }
-        & > .frame-table--header-focus { background: $panel; color: $foreground; text-style: bold underline; }
+        background: $ci-bg; color: $ci-text;
+        & > .frame-table--header { background: $ci-bar; color: $ci-text; text-style: bold; }
+        & > .frame-table--header-focus { background: $ci-bar; color: $ci-text; text-style: bold underline; }
         & > .frame-table--cursor {
             background: $block-cursor-blurred-background;
             color: $block-cursor-blurred-foreground;
@@ -60,7 +61,7 @@ class FrameTable(ArrangedTable):
         &:nocolor > .frame-table--cursor { background: $surface; color: $foreground; text-style: underline; }
         &:focus:nocolor > .frame-table--cursor { text-style: bold reverse; }
         & > .frame-table--flash { background: $primary-muted; color: $foreground; text-style: bold; }
-        & > .frame-table--mark { color: $text-warning; text-style: bold; }
+        & > .frame-table--mark { color: $ci-accent; text-style: bold; }
         & > .frame-table--good { color: $text-success; }
         & > .frame-table--bad { color: $text-error; }
         & > .frame-table--exception { color: $ci-exception; }
@@ -122,6 +123,7 @@ class FrameTable(ArrangedTable):
         self._highlighted_key: str | None = None
         self._had_rows = False  # whether any were shown: which keys are offered depends on it
         self._pressed_row: int | None = None  # where the mouse was pressed
+        self._empty_text: tuple[str, ...] = ()
         self._dragged = False  # whether it has been moved to another row since
 
     # ---- content -----------------------------------------------------------------------------------------------
@@ -344,8 +346,14 @@ class FrameTable(ArrangedTable):
             return self._painter.header(view, self._model.sort_keys, focused.name if focused is not None else None)
         row = self._row_state(top + y - 1)
         if row is None:
-            return self._painter.blank(view.width)
+            return self._painter.message(self._empty_text[y - 2 : y - 1], view.width)
         return self.cached_strip(row, lambda: self._painter.row(view, row))
+
+    def set_empty_text(self, lines: tuple[str, ...]) -> None:
+        """What stands in place of rows while the filter leaves none."""
+        if lines != self._empty_text:
+            self._empty_text = lines
+            self.refresh()
 
     def _row_state(self, position: int) -> RowState | None:
         number = self._model.row_at(position)

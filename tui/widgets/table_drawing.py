@@ -45,6 +45,7 @@ _BARS = (6, 10)  # cells of a bar: below WIDE, from it on
 _BARRED = frozenset({Kind.DURATION, Kind.BYTES})
 _MAX_WIDTH = 48  # cells a column gets before it is known that there is room left
 _MIN_WIDTH = 3
+_MIN_SCROLLED = 8  # cells beside a name that takes what is left
 _MIN_NAME = 24  # the name is not made narrower than this so that something can be scrolled beside it
 _MIN_RESULTS = 26  # cells of a matrix that 80 columns have room for
 _READABLE = 32  # a text column is not made narrower than this only to let the others in
@@ -133,7 +134,7 @@ class Columns:
         self._values: dict[str, ValueRange] = {}  # of numbers and times
         self._filled: dict[str, bool] = {}  # of each measured column, whether a row has a value in it
         self._chosen: dict[str, int] = {}
-        self._layout: tuple[tuple[int, int], LineLayout] | None = None
+        self._layout: tuple[tuple[int, int, int], LineLayout] | None = None
 
     @property
     def visible(self) -> tuple[Column, ...]:
@@ -244,7 +245,7 @@ class Columns:
 
     def place(self, viewport: int) -> LineLayout:
         """The layout for so many cells; the same object until something changes."""
-        key = (viewport, self.version)
+        key = (viewport, self.version, self.focused)
         if self._layout is None or self._layout[0] != key:
             self._layout = key, self._place_columns(viewport)
         return self._layout[1]
@@ -271,8 +272,10 @@ class Columns:
             end = slots[count - 1].end + GAP if 0 < count < len(slots) else GUTTER
             return end if end <= viewport // 2 else GUTTER
         last = names.index(self.schema.name_column) + 1 if self.schema.name_column in names else 0
+        at_home = last and self._is_at_home(tuple(slot.column for slot in slots))
+        most = viewport - _MIN_SCROLLED if at_home else _most_fixed(viewport)
         for count in (self._fixed and max(self._fixed, last), self._fixed):
-            if 0 < count < len(slots) and slots[count - 1].end + GAP <= _most_fixed(viewport):
+            if 0 < count < len(slots) and slots[count - 1].end + GAP <= most:
                 return slots[count - 1].end + GAP
         return GUTTER
 
@@ -304,6 +307,12 @@ class Columns:
             room = min(room, self.schema[name].width or room)
             spare += widths[name] - min(natural[name], room)
             widths[name] = min(natural[name], room)
+            if self._is_at_home(visible):
+                more = _unused_cells(widths, start, [c.name for c in visible[len(before) :]], viewport)
+                widest = min(natural[name], self.schema[name].width or natural[name])
+                more = max(0, min(more, widest - widths[name]))
+                widths[name] += more
+                spare -= more
         spare += _shrink(
             widths, -spare, [c.name for c in visible if c.kind is Kind.TEXT and c.name not in self._chosen]
         )
@@ -313,6 +322,11 @@ class Columns:
             widths[one] += more
             spare -= more
         return widths
+
+    def _is_at_home(self, visible: tuple[Column, ...]) -> bool:
+        """Whether the column under the cursor is the name or one before it: then nobody looks further to the right."""
+        names = [column.name for column in visible]
+        return self.focused <= names.index(self.schema.name_column)
 
     def _add_bars(
         self, visible: tuple[Column, ...], viewport: int, widths: dict[str, int], bars: dict[str, int]
@@ -356,6 +370,16 @@ class Columns:
 
 def _most_fixed(viewport: int) -> int:
     return viewport * 3 // 5
+
+
+def _unused_cells(widths: dict[str, int], start: int, names: list[str], viewport: int) -> int:
+    """The cells at the right end that no complete column fits into; `names`: the columns from cell `start` on."""
+    end, room = start - GAP, viewport - 1
+    for name in names:
+        if end + GAP + widths[name] > viewport:
+            break
+        end += GAP + widths[name]
+    return max(0, room - end)
 
 
 def _has_value(values: pl.Series, ends: pl.Series) -> bool:
@@ -530,8 +554,10 @@ class RowPainter:
         self._style_of = style_of
         self._links = terminal_has_links(os.environ)
 
-    def blank(self, width: int) -> Strip:
-        return Strip.blank(width, self._style_of(""))
+    def message(self, lines: Sequence[str], width: int) -> Strip:
+        """A line without a row: blank, or with the first of `lines`."""
+        text = fit(" " * GUTTER + lines[0], width) if lines else " " * width
+        return Strip([Segment(text, self._style_of(""))], width)
 
     def header(self, view: Viewport, keys: Sequence[SortKey], focused: str | None) -> Strip:
         plain, focus = self._style_of("header"), self._style_of("header-focus")

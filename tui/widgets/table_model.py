@@ -15,7 +15,7 @@ import polars as pl
 
 from backends.frames import filters
 from backends.frames.filters import Filter
-from backends.frames.schema import Schema
+from backends.frames.schema import Kind, Schema
 from tui.widgets.row_merge import KeyIndex, join_small_chunks, keep_last_of_each_key, plan_merge
 from tui.widgets.row_order import SortKey as SortKey
 from tui.widgets.row_order import merge_rows, sort_rows
@@ -135,6 +135,10 @@ class ViewRequest:
         names = {column.name: column.sort_by for column in self.schema if column.sort_by in self.frame.columns}
         return tuple(key._replace(column=names.get(key.column, key.column)) for key in self.sort_keys)
 
+    @property
+    def _states(self) -> frozenset[str]:
+        return frozenset(column.name for column in self.schema if column.kind is Kind.STATE)
+
     def _can_merge_order(self, known: KnownView) -> bool:
         names = [key.column for key in self._columns_sorted_by]
         before, now = known.frame.schema, self.frame.schema
@@ -146,11 +150,11 @@ class ViewRequest:
     def _sort(self) -> pl.Series:
         known, keys = self.known, self._columns_sorted_by
         if known is None or known.state.order is None or not self._can_merge_order(known):
-            return sort_rows(self.frame, keys)
+            return sort_rows(self.frame, keys, self._states)
         changed = known.changed_rows(len(self.frame))
         if changed.is_empty():
             return known.state.order
-        return merge_rows(known.state.order, known.frame, self.frame, keys, known.replaced, changed)
+        return merge_rows(known.state.order, known.frame, self.frame, keys, known.replaced, changed, self._states)
 
     def _show_matches(self, matches: pl.Series, order: pl.Series | None) -> pl.Series:
         known = self.known

@@ -41,7 +41,7 @@ class TreeView(Tree[Path | None], inherit_bindings=False):
 
     BINDINGS = bindings("tree")
     DEFAULT_CSS = """
-    TreeView { height: 1fr; background: $surface; padding: 0 1; scrollbar-size-vertical: 1; }
+    TreeView { height: 1fr; background: $ci-bg; padding: 0 1; scrollbar-size-vertical: 1; }
     """
 
     class Moved(Message):
