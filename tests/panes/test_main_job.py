@@ -137,7 +137,7 @@ async def test_every_size_shows_rows_and_status(demo: dict[str, str]) -> None:
         for size in ((80, 24), (200, 60), (40, 12)):
             await pilot.resize_terminal(*size)
             await pilot.press("p", "p", "question_mark", "escape")
-            await until(pilot, lambda: "✔" in screen_text(app) and "150 tasks" in screen_text(app))
+            await until(pilot, lambda: "✖" in screen_text(app) and "150 tasks" in screen_text(app))
 
 
 async def test_refresh_asks_again_and_keeps_marks_filter_and_cursor(

@@ -6,28 +6,24 @@ It knows no system. `list_loading` has how its rows come, `list_arrangement` how
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-from textual import events, on, work
+from textual import events, on
 from textual.app import ComposeResult
 from textual.message import Message
 from textual.widgets import Static
 
-from backends.cancel import CancelToken
-from backends.errors import AppError, OperationCancelledError
+from backends.errors import AppError
 from backends.frames.formats import has_failed, safe_text
 from backends.locators import Locator
-from backends.resources import Action, Document, DownloadWay, Entry, Link, LogAddress, Question, Resource
+from backends.resources import Document, LogAddress, Resource
 from tui import crash_log
 from tui.history import OpenList
 from tui.keymap import KEYS, bindings
-from tui.menus import MenuCommand, Section, menu_sections, with_marked
 from tui.widgets.charts import ChartPanel
 from tui.widgets.detail_panel import DetailPanel
 from tui.widgets.filter_line import FilterLine, find_nearest_filter
-from tui.widgets.list_queries import QueriedView
+from tui.widgets.list_actions import NOTHING, ActiveView
 from tui.widgets.plain import PlainHorizontal
 from tui.widgets.row_order import describe_order
 from tui.widgets.statistics import StatisticsPanel
@@ -36,7 +32,6 @@ from tui.widgets.table import FrameTable
 
 if TYPE_CHECKING:
     from backends.session import Session
-    from tui.widgets.copy_dialog import CopyChoice
 
 WIDE = 126  # cells; from this width on the detail panel stands beside the table by itself
 _MAX_ASKED = 1_000  # selected rows; of more than that it is not asked beforehand what can be done with them
@@ -52,21 +47,9 @@ _NEEDED_METHODS = {
     "open_marked": "open_marked",
     "chart": "chart",
 }
-# What is said where a key finds nothing to act on.
-_NOTHING = {
-    "log": "This row has no text to read.",
-    "document": "This row has nothing to show as a tree.",
-    "download": "Nothing here can be downloaded.",
-    "compare": "Rows of this list cannot be compared.",
-    "measurements": "These rows have no measurements.",
-    "open_marked": "The marked rows cannot be opened together.",
-    "chart": "This list has no chart; h shows statistics and a histogram.",
-    "export": "There are no rows to export yet.",
-    "browse": "This row has no web page.",
-}
 
 
-class ResourceView(QueriedView):
+class ResourceView(ActiveView):
     """One list. Its keys act on the marked rows, or on the one under the cursor."""
 
     can_focus = True
@@ -126,10 +109,6 @@ class ResourceView(QueriedView):
             yield DetailPanel()
         yield StatisticsPanel()
         yield StatusLine(self.session.waits.text)
-
-    @property
-    def cursor_row(self) -> dict[str, Any] | None:
-        return self.table.cursor_row if self.table is not None else None
 
     @property
     def filter_columns(self) -> list[tuple[str, str]]:
@@ -220,7 +199,7 @@ class ResourceView(QueriedView):
         count = table.marked_count or min(table.row_count, 1)
         if not count:
             found |= {"download", "measurements", "open_marked"}
-        elif count <= _MAX_ASKED and (rows := self._selected_rows()) is not None:
+        elif count <= _MAX_ASKED and (rows := self.selected_rows()) is not None:
             asked = (("measurements", resource.measurements), ("open_marked", resource.open_marked))
             found |= {name for name, ask in asked if _gives_nothing(ask, rows)}
             if not resource.downloadable and _gives_nothing(resource.download, rows):
@@ -232,7 +211,7 @@ class ResourceView(QueriedView):
         for key in KEYS:
             if key.where == "view" and key.action in self._withheld and event.key in key.keys.split(","):
                 event.stop()
-                self.app.notify(_NOTHING.get(key.action, "This key does nothing here."))
+                self.app.notify(NOTHING.get(key.action, "This key does nothing here."))
 
     # ---- the status, the detail, the chart, the statistics ----------------------------------------------------
     @on(FrameTable.MarksChanged)
@@ -403,15 +382,6 @@ class ResourceView(QueriedView):
             self.post_message(self.Closed())
 
     # ---- opening ---------------------------------------------------------------------------------------------
-    def _selected_rows(self) -> pl.DataFrame | None:
-        """The marked rows, or the one under the cursor; None if there is neither."""
-        table = self.table
-        if table is None or not table.total_count:
-            return None
-        if table.marked_count:
-            return table.marked_rows
-        return table.shown_rows.slice(table.cursor, 1) if table.row_count else None
-
     def _open(self, target: Locator | LogAddress | Document | None, otherwise: str) -> None:
         """Opens the target; `otherwise`: the sentence to show if there is none."""
         if target is None:
@@ -434,22 +404,22 @@ class ResourceView(QueriedView):
         else:
             self.post_message(self.Open(target))
 
-    def open_target(self, locator: Locator) -> None:
-        self.post_message(self.Open(locator))
+    def open_target(self, target: Locator | LogAddress | Document) -> None:
+        self.post_message(self.Open(target))
 
     def action_open_marked(self) -> None:
-        resource, rows = self.resource, self._selected_rows()
+        resource, rows = self.resource, self.selected_rows()
         target = resource.open_marked(rows) if resource is not None and rows is not None else None
-        self._open(target, _NOTHING["open_marked"])
+        self._open(target, NOTHING["open_marked"])
 
     def action_log(self) -> None:
         resource, row = self.resource, self.cursor_row
-        self._open(resource.log(row) if resource and row is not None else None, _NOTHING["log"])
+        self._open(resource.log(row) if resource and row is not None else None, NOTHING["log"])
 
     def action_document(self) -> None:
         resource, row = self.resource, self.cursor_row
         target = resource.document(row) if resource is not None and row is not None else None
-        self._open(target, _NOTHING["document"])
+        self._open(target, NOTHING["document"])
 
     def action_compare(self) -> None:
         if self.resource is None or self.table is None:
@@ -459,12 +429,12 @@ class ResourceView(QueriedView):
         except AppError as error:
             self.app.show_error(error)  # type: ignore[attr-defined]
             return
-        self._open(target, _NOTHING["compare"])
+        self._open(target, NOTHING["compare"])
 
     def action_measurements(self) -> None:
-        resource, rows = self.resource, self._selected_rows()
+        resource, rows = self.resource, self.selected_rows()
         target = resource.measurements(rows) if resource is not None and rows is not None else None
-        self._open(target, _NOTHING["measurements"])
+        self._open(target, NOTHING["measurements"])
 
     def action_failures(self) -> None:
         from backends.failure_links import failure_clusters
@@ -475,173 +445,8 @@ class ResourceView(QueriedView):
         target = failure_clusters(source) if source is not None else None
         self._open(target, "None of these rows failed.")
 
-    # ---- the menu --------------------------------------------------------------------------------------------
-    def _menu_sections(self) -> list[Section]:
-        if self.resource is None or self.table is None:
-            return []
-        marked = self.table.marked_count
-        rows = self.table.marked_rows if marked else self.table.shown_rows
-        return menu_sections(self.resource, self.cursor_row, rows, marked)
-
-    def menu_commands(self) -> list[MenuCommand]:
-        """The entries of the menu, for the palette."""
-        return [
-            MenuCommand(heading, entry.letter, entry.label, partial(self._run_entry, entry))
-            for heading, entries in self._menu_sections()
-            for entry in entries
-        ]
-
-    @on(FrameTable.MenuRequested)
-    def _open_menu(self, event: FrameTable.MenuRequested) -> None:
-        event.stop()
-        self.action_menu()
-
-    def action_menu(self) -> None:
-        sections = self._menu_sections()
-        if self.resource is not None and self.table is not None and self.table.marked_count:
-            sections = with_marked(sections, self.resource, self.table.marked_rows)
-        if not sections:
-            self.app.notify("This list has no further actions.")
-            return
-        from tui.widgets.dialogs import MenuDialog
-
-        self.app.push_screen(MenuDialog(self.title, sections), self._run_entry)
-
-    def _run_entry(self, entry: Entry | None) -> None:
-        if isinstance(entry, Link):
-            if isinstance(entry.opens, str):
-                self._browse(entry.opens)
-            else:
-                self.post_message(self.Open(entry.opens))
-        elif isinstance(entry, Question):
-            from tui.widgets.dialogs import QuestionDialog
-
-            self.app.push_screen(QuestionDialog(entry), self._open_answer)
-        elif isinstance(entry, Action):
-            self.perform(entry)
-        elif isinstance(entry, DownloadWay):
-            self.app.download_by(self.title, entry)  # type: ignore[attr-defined]
-
-    def _open_answer(self, locator: Locator | None) -> None:
-        if locator is not None:
-            self.post_message(self.Open(locator))
-
-    @work(group="ask")
-    async def perform(self, action: Action) -> None:
-        """Asks if the action wants that, runs it in a thread, says how it went and loads the list again."""
-        from tui.widgets.dialogs import ConfirmDialog
-
-        if action.confirm and not await self.app.push_screen_wait(ConfirmDialog(action.confirm, action.label)):
-            return
-        cancel = self._action_cancel = CancelToken()
-        self.show_progress(f"{action.label}…")
-        self.run_worker(partial(self._perform, action, cancel), thread=True, group="do", exit_on_error=False)
-
-    def _perform(self, action: Action, cancel: CancelToken) -> None:
-        """In a worker thread."""
-        progress = partial(self._call_from_thread, self.show_progress)
-        sentence, error = crash_log.attempt(action.run, cancel, progress)
-        self._call_from_thread(self._finish_action, sentence, error)
-
-    def _finish_action(self, sentence: str, error: AppError | None) -> None:
-        self._action_cancel = None
-        self.show_progress("")
-        if isinstance(error, OperationCancelledError):
-            self.app.notify("Stopped.")
-        elif error is not None:
-            self.app.show_error(error)  # type: ignore[attr-defined]
-        else:
-            self.app.notify(sentence, markup=False)
-        self.load(refresh=True)
-
-    # ---- other actions ---------------------------------------------------------------------------------------
-    def action_download(self) -> None:
-        resource, rows = self.resource, self._selected_rows()
-        action = resource.download(rows) if resource is not None and rows is not None else None
-        if action is not None:
-            self.perform(action)
-            return
-        if resource is None or rows is None or not resource.downloadable:
-            self.app.notify(_NOTHING["download"])
-            return
-        count = f"{len(rows):,} {resource.noun[len(rows) != 1]}"
-        self.app.download(f"{self.title}: {count}", partial(resource.files, rows))  # type: ignore[attr-defined]
-
-    def action_export(self) -> None:
-        if self.table is None or self.resource is None or not self.table.total_count:
-            self.app.notify(_NOTHING["export"])
-        elif self.resource.quick_columns and not self.is_loading:
-            self._exports_later = True
-            self.show_progress("reading what the rows lack")
-        else:
-            self.export_rows()
-
-    def export_rows(self) -> None:
-        if self.table is None or self.resource is None:
-            return
-        from backends.resources import describe_list
-        from tui.widgets.export_dialog import export_table
-
-        measured = self.query_one(StatisticsPanel).column if self.has_class("-statistics") else None
-        column = measured.name if measured is not None else None
-        heading = describe_list(self.resource, filter=self.table.filter_text, column=column)
-        export_table(self.app, self.table, self.resource.schema, self.resource.noun[1], heading)
-
     def action_pin(self) -> None:
         self.post_message(self.Pin(self))
-
-    def action_browse(self) -> None:
-        url = self.resource.web_url(self.cursor_row) if self.resource is not None else None
-        if url is None:
-            self.app.notify(_NOTHING["browse"])
-        else:
-            self._browse(url)
-
-    def _browse(self, url: str) -> None:
-        self.app.open_url(url)
-        self.app.notify(url, title="Opened in the browser", markup=False)
-
-    def action_copy(self) -> None:
-        resource, row = self.resource, self.cursor_row
-        locator = resource.open(row) if resource is not None and row is not None else None
-        text = (locator or self.locator).text()
-        self.app.copy_to_clipboard(text)
-        self.app.notify(text, title="Copied", markup=False)
-
-    def action_copy_as(self) -> None:
-        """Asks what to copy of the cell, the row or the marked rows, and as what."""
-        table, resource = self.table, self.resource
-        if table is None or resource is None or table.cursor_key is None:
-            return
-        from tui.widgets.copy_dialog import CopyDialog, copy_choices
-
-        column = table.focused_column
-        choices = copy_choices(column.label if column is not None else "", table.marked_count, resource.noun)
-        self.app.push_screen(CopyDialog(choices), self._copy_choice)
-
-    def _copy_choice(self, choice: CopyChoice | None) -> None:
-        table = self.table
-        if choice is None or table is None:
-            return
-        from tui.widgets import copy_dialog
-
-        rows = table.marked_rows if choice.what == "marked" else table.shown_rows.slice(table.cursor, 1)
-        column, columns = table.focused_column, table.visible_columns
-        text = ""
-        if len(rows) <= copy_dialog.MAX_ROWS and not rows.is_empty():
-            if choice.what == "cell" and column is not None:
-                text = copy_dialog.cell_texts(rows[column.name], column)[0]
-            elif choice.form == "tsv":
-                text = copy_dialog.rows_as_tsv(rows, columns)
-            elif choice.form == "markdown":
-                text = copy_dialog.rows_as_markdown(rows, columns)
-            else:
-                text = copy_dialog.rows_as_text(rows, table.schema, columns)
-        if len(rows) > copy_dialog.MAX_ROWS or len(text) > copy_dialog.MAX_CHARACTERS:
-            self.app.notify("That is too much for a clipboard. Press e to export it.", severity="warning")
-        else:
-            self.app.copy_to_clipboard(text)
-            self.query_one(StatusLine).say(f"copied: {choice.label}")
 
     # ---- what the app asks of every list -----------------------------------------------------------------------
     def report_title(self) -> None:
