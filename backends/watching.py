@@ -53,6 +53,11 @@ class Progress:
     time_left: TimeLeft | None = field(default=None, compare=False)
 
     @property
+    def red_text(self) -> str:
+        """ "35 failed · 2 exception": the states that ended badly."""
+        return " · ".join(f"{count:,} {state}" for state, count in self.counts.items() if has_ended_badly(state))
+
+    @property
     def text(self) -> str:
         """ "35 failed · 12 running · 1,153 completed of 1,200 · 4m to 9m left (...)"."""
         parts = [f"{count:,} {state}" for state, count in self.counts.items()]
@@ -122,7 +127,9 @@ def watch_list(
         if ended:
             return
         while True:
-            wait(min(resource.poll_seconds * 2**tries, _LONGEST_PAUSE))
+            seconds = min(resource.poll_seconds * 2**tries, _LONGEST_PAUSE)
+            left_of_patience = patience - (time.monotonic() - lost_since) if lost_since else seconds
+            wait(max(min(seconds, left_of_patience), 0.0))
             try:
                 page = resource.updates(rows, cancel)
             except HttpError as error:

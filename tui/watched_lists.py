@@ -50,13 +50,13 @@ class WatchedLists:
 
     @property
     def badge(self) -> str:
-        """For the top bar: "", "◌ 2 watched", "✖ 3 failed in 1 of 2 watched"."""
+        """For the top bar: "", "◌ 2 watched", "✖ 3 red, 2 watched"."""
         if not self._lists:
             return ""
         red = [one for one in self._lists.values() if one.failed or one.problem]
         if red:
             failed = sum(one.failed for one in red)
-            return f"✖ {failed:,} failed, {len(self._lists)} watched"
+            return f"✖ {failed:,} red, {len(self._lists)} watched"
         ended = all(one.has_ended for one in self._lists.values())
         return f"{'✔' if ended else '◌'} {len(self._lists)} watched"
 
@@ -96,7 +96,7 @@ class WatchedLists:
     def _show(self, watched: WatchedList, progress: Progress) -> None:
         before, watched.progress = watched.progress, progress
         if progress.total_failed and (before is None or not before.total_failed):
-            self._tell(f"{watched.title}: {progress.total_failed:,} failed", True)
+            self._tell(f"{watched.title}: {progress.red_text}", True)
         if progress.ended:
             self._tell(f"{watched.title} has ended: {progress.text}", bool(progress.total_failed))
         self._changed()

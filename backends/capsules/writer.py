@@ -13,6 +13,7 @@ from backends.atomic import SymlinkError, atomic_file
 from backends.cancel import CancelToken
 from backends.capsules.layout import FORMAT, MANIFEST, VERSION, Entry, Manifest, SavedList, format_time
 from backends.capsules.recorder import RecordedBody
+from backends.errors import FileError
 
 _FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can have; the manifest has the real ones
 _REGULAR_FILE = 0o100644 << 16
@@ -37,6 +38,8 @@ def write_capsule(
     """
     if target.expanduser().is_symlink():
         raise SymlinkError(target)
+    if str(target) == "-" or (target.exists() and not target.is_file()):
+        raise FileError(f"{target} is not a regular file.", "Name a file: a capsule cannot be written into a pipe.")
     entries = [entry for entry, _ in content]
     manifest = Manifest(
         format=FORMAT,

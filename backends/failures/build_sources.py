@@ -46,7 +46,11 @@ def build_subjects(
     for batch in view.read_each(places, read_ends, cancel):
         rows_read.update((place.key, row) for place, row in batch)
     unread = [row for row in rows_read.values() if row.is_unread]
-    notes = (f"{len(unread):,} of {len(places):,} builds could not be read: {unread[0].note}",) if unread else ()
+    notes = (
+        (f"{len(unread):,} of {len(places):,} builds could not be read: {(unread[0].note or '').rstrip('.')}.",)
+        if unread
+        else ()
+    )
     chosen = [place for place in places if rows_read[place.key].state in FAILED or len(places) == 1]
     found = [_subject(view, place, rows_read[place.key]) for place in chosen]
     return found, len(places), notes, bool(unread)

@@ -14,6 +14,7 @@ from backends.queries.locators import AGGREGATES, Condition
 
 MOST_COLUMNS = 60  # values of the column that becomes columns; the rest is counted together
 OTHERS, MISSING = "(other)", "(none)"
+_COLUMN, _VALUE = "\0column", "\0value"  # names that no list has
 _OF_NUMBERS = ("sum", "mean", "median", "p95", "min", "max")
 _QUANTILE = 0.95  # linear between the two nearest values
 
@@ -25,6 +26,8 @@ def check_pivot(schema: Schema, rows: Sequence[str], columns: str, value: str, a
     if aggregate not in AGGREGATES:
         raise UsageError(f"There is no aggregate {aggregate[:40]!r}.", f"Aggregates: {', '.join(AGGREGATES)}.")
     select_columns(schema, [*rows, *([columns] if columns else []), *([value] if value else [])])
+    if len(set(rows)) < len(rows):
+        raise UsageError("A column is named twice.", "Name each column once.")
     if columns in rows:
         raise UsageError(f"{columns} cannot be both rows and columns.", "Choose another column.")
     if aggregate in _OF_NUMBERS:
@@ -56,14 +59,23 @@ def pivot_schema(schema: Schema, rows: Sequence[str], columns: Sequence[str], va
         Column(name, schema[name].kind if schema[name].is_text else Kind.TEXT, schema[name].label, keeps_end=True)
         for name in rows
     )
-    return Schema((*keys, Column("rows", Kind.COUNT, "Rows"), Column("all", kind, of_all, unit), *cells), key="key")
+    count, total, key = own_names(rows)
+    return Schema((*keys, Column(count, Kind.COUNT, "Rows"), Column(total, kind, of_all, unit), *cells), key=key)
+
+
+def own_names(rows: Sequence[str]) -> list[str]:
+    """The names of the number of rows, the total and the key: "rows", "all", "key", unless a column has that name."""
+    return _distinct_names(("rows", "all", "key"), rows)
 
 
 def cell_names(rows: Sequence[str], values: Sequence[str]) -> list[str]:
     """The names of the columns that values become: the values, unless another column has that name."""
-    taken, names = {*rows, "rows", "all", "key"}, []
-    for value in values:
-        name = value[:200] or "(empty)"
+    return _distinct_names([value[:200] or "(empty)" for value in values], (*rows, *own_names(rows)))
+
+
+def _distinct_names(wanted: Sequence[str], others: Sequence[str]) -> list[str]:
+    taken, names = set(others), []
+    for name in wanted:
         while name in taken:
             name += "_"
         taken.add(name)
@@ -83,7 +95,8 @@ def column_values(frame: pl.DataFrame, columns: str) -> tuple[str, ...]:
     counts = counts.sort("n", "value", descending=[True, False])
     found = counts["value"].to_list()
     shown = sorted(found[:MOST_COLUMNS], key=lambda one: (one == MISSING, one))
-    return (*shown, *([OTHERS] if len(found) > MOST_COLUMNS else []))
+    others = _distinct_names([OTHERS], shown) if len(found) > MOST_COLUMNS else ()
+    return (*shown, *others)
 
 
 def pivot(
@@ -100,19 +113,20 @@ def pivot(
     shown = pivot_schema(schema, rows, names, value, aggregate)
     kept = frame.select(
         *(_as_text(pl.col(name)).alias(name) for name in rows),
-        (_as_text(pl.col(columns)) if columns else pl.lit("")).alias("_column"),
-        _value(frame, schema, value, aggregate).alias("_value"),
-    ).with_columns(
-        pl.when(pl.col("_column").is_in(list(names))).then(pl.col("_column")).otherwise(pl.lit(OTHERS)).alias("_column")
+        (_as_text(pl.col(columns)) if columns else pl.lit("")).alias(_COLUMN),
+        _value(frame, schema, value, aggregate).alias(_VALUE),
     )
-    combine = _aggregate(aggregate)
-    totals = kept.group_by(list(rows)).agg(pl.len().cast(pl.Int64).alias("rows"), combine.alias("all"))
+    combine, (count, total, key_name) = _aggregate(aggregate), own_names(rows)
+    totals = kept.group_by(list(rows)).agg(pl.len().cast(pl.Int64).alias(count), combine.alias(total))
+    shown_values = list(names[:MOST_COLUMNS])
     if names:
-        cells = kept.group_by([*rows, "_column"]).agg(combine.alias("_cell"))
-        for name, value_of in zip(cell_names(rows, names), names, strict=True):
-            part = cells.filter(pl.col("_column") == value_of).select(*rows, pl.col("_cell").alias(name))
+        own_column = pl.when(pl.col(_COLUMN).is_in(shown_values)).then(pl.col(_COLUMN))  # null: one of the others
+        cells = kept.with_columns(own_column.alias(_COLUMN)).group_by([*rows, _COLUMN]).agg(combine.alias(_VALUE))
+        for place, name in enumerate(cell_names(rows, names)):
+            wanted = pl.col(_COLUMN).eq_missing(pl.lit(names[place] if place < MOST_COLUMNS else None, pl.String))
+            part = cells.filter(wanted).select(*rows, pl.col(_VALUE).alias(name))
             totals = totals.join(part, on=list(rows), how="left", nulls_equal=True)
-    key = pl.concat_str([pl.col(name) for name in rows], separator="\x1f").alias("key")
+    key = pl.concat_str([pl.col(name) for name in rows], separator="\x1f").alias(key_name)
     dtypes = shown.polars()
     found = totals.with_columns(key).select(pl.col(name).cast(dtype) for name, dtype in dtypes.items())
     return shown, found.sort(list(rows))
@@ -134,7 +148,7 @@ def _value(frame: pl.DataFrame, schema: Schema, value: str, aggregate: str) -> p
 
 
 def _aggregate(aggregate: str) -> pl.Expr:
-    cell = pl.col("_value")
+    cell = pl.col(_VALUE)
     if aggregate == "count":
         return cell.sum().cast(pl.Int64)
     if aggregate == "failed":
@@ -152,10 +166,11 @@ def rows_behind(
 ) -> tuple[Condition, ...]:
     """What the rows behind a row of the table have, or those behind one of its cells (`cell`: the column's name)."""
     found = [Condition(name, (str(row[name]),)) for name in rows]
-    value_of = dict(zip(cell_names(rows, names), names, strict=True))
-    if cell in value_of:
-        others = value_of[cell] == OTHERS and len(names) > MOST_COLUMNS
-        found.append(Condition(columns, tuple(names[:-1]) if others else (value_of[cell],), negated=others))
+    cells = cell_names(rows, names)
+    if cell in cells:
+        others = cells.index(cell) == MOST_COLUMNS
+        values = names[:MOST_COLUMNS] if others else (names[cells.index(cell)],)
+        found.append(Condition(columns, tuple(values), negated=others))
     return tuple(found)
 
 

@@ -57,7 +57,9 @@ def task_log(client: Client, row: Row) -> LogAddress | None:
     if not is_slugid(task_id) or not runs or row.get("started") is None:
         return None
     title = f"log of {row.get('name') or task_id}"
-    return run_log(client, task_id, runs - 1, live=state not in RESOLVED, failed=state in FAILED, title=title)
+    # The last run of a task that was given up may never have begun: then only the server knows which one did.
+    number = None if runs > 1 and state == "exception" else runs - 1
+    return run_log(client, task_id, number, live=state not in RESOLVED, failed=state in FAILED, title=title)
 
 
 def run_log(

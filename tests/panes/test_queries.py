@@ -113,7 +113,7 @@ async def test_a_watched_list_is_told_of_from_any_pane(quick_group: str) -> None
         await pilot.press("W", "f2")
         await until(pilot, lambda: "watched" in bar.render().plain)
         await until(pilot, lambda: any("has ended" in one.message for one in app._notifications))
-        assert "failed, 1 watched" in bar.render().plain
+        assert "red, 1 watched" in bar.render().plain
         await pilot.press("f1", "W")
         await until(pilot, lambda: "watched" not in bar.render().plain)
 

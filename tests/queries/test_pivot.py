@@ -70,6 +70,7 @@ def test_the_share_of_failed_rows() -> None:
     [
         (["nope"], "", "", "count"),
         (["suite"], "suite", "", "count"),
+        (["suite", "suite"], "", "", "count"),
         (["suite"], "", "", "sum"),
         (["suite"], "", "platform", "median"),
         (["suite"], "", "", "variance"),
@@ -87,6 +88,21 @@ def test_many_values_become_one_column_and_its_rows_are_found() -> None:
     row = found.row(0, named=True)
     assert len(names) == MOST_COLUMNS + 1 and row["(other)"] == 15
     assert rows_that(frame, rows_behind(row, ["suite"], "platform", names, "(other)")).height == 15
+
+
+def test_columns_may_have_the_names_of_the_table_itself_and_values_that_of_the_others() -> None:
+    schema = Schema(
+        (Column("rows", Kind.TEXT, "Rows"), Column("all", Kind.TEXT, "All"), Column("k", Kind.ID, "K")), key="k"
+    )
+    values = ["(other)", *(f"v{number}" for number in range(MOST_COLUMNS + 5))]
+    frame = pl.DataFrame({"rows": ["x"] * len(values), "all": values, "k": [str(n) for n in range(len(values))]})
+    frame = pl.concat([frame, frame.head(1).with_columns(k=pl.lit("more"))])
+    names = column_values(frame, "all")
+    shown, found = pivot(frame, schema, ["rows"], "all", "", "count")
+    row = found.row(0, named=True)
+    assert row["rows_"] == len(values) + 1 and shown.key == "key"
+    assert row["(other)"] == 2 and sum(row[name] or 0 for name in shown.names[3:]) == len(values) + 1
+    assert rows_that(frame, rows_behind(row, ["rows"], "all", names, "(other)_")).height == row["(other)_"] == 6
 
 
 TEXTS = st.none() | st.sampled_from(

@@ -82,6 +82,8 @@ def test_rows_come_in_the_same_order_each_time() -> None:
         "SELECT name, count(*) AS n FROM rows GROUP BY name ORDER BY n DESC -- ties",
         "SELECT DISTINCT name FROM rows UNION SELECT name FROM rows",
         "SELECT name FROM rows GROUP BY name LIMIT 20",
+        "SELECT name FROM rows ORDER BY runs LIMIT 20",
+        "SELECT a.name FROM rows a JOIN (SELECT DISTINCT name FROM rows LIMIT 50) b ON a.name = b.name",
     ):
         found = [run_query(query, table).frame.rows() for _ in range(4)]
         assert all(one == found[0] for one in found), query
@@ -144,6 +146,7 @@ MISTAKES = [
     ("SELECT * FROM rows WHERE duration > 'x'", "cannot be run"),
     ("SELECT * FROM rows WHERE name IN (SELECT name, state FROM rows)", "cannot be run"),
     ("SELECT " + "x" * 30_000, "30,007 characters"),
+    ("SELECT 1" + "+1" * 4_900, "more than 500 operators"),
 ]
 
 
@@ -179,10 +182,15 @@ def test_no_query_reads_a_file(form: str, tmp_path: Path) -> None:
         run_query(form.format(secret), TABLES)
 
 
-def test_a_column_may_have_the_name_of_such_a_function() -> None:
-    schema = Schema((Column("read_bytes", Kind.COUNT, "Read"),), key="k")
-    frame = pl.DataFrame({"k": ["a"], "read_bytes": [5]})
-    assert run_query("SELECT read_bytes FROM rows", {"rows": Table(schema, frame)}).frame["read_bytes"].to_list() == [5]
+def test_a_column_that_has_the_name_of_such_a_function_opens_no_file(tmp_path: Path) -> None:
+    """A pivot table turns values into names of columns, so a server may choose them."""
+    secret = tmp_path / "secret.csv"
+    secret.write_text("secret\nhunter2\n")
+    schema = Schema((Column("read_csv", Kind.COUNT, "Read"),), key="k")
+    table = {"rows": Table(schema, pl.DataFrame({"k": ["a"], "read_csv": [5]}))}
+    assert run_query("SELECT * FROM rows", table).frame["read_csv"].to_list() == [5]
+    with pytest.raises(QueryError, match="would read a file"):
+        run_query(f"SELECT * FROM read_csv('{secret}')", table)
 
 
 WORDS = st.sampled_from(

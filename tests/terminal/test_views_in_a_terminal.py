@@ -48,7 +48,7 @@ def test_the_app_opens_where_it_was_left(ci: dict[str, str], own_directories: Pa
         set_up(terminal)
         line = next(line for line in terminal.lines if line.startswith("▌"))
         if killed:
-            wait_for_path(state, lambda lists: bool(lists and lists[0]["settings"]["sort"] == [["name", True]]))
+            wait_for_path(state, lambda lists: bool(lists and ["name", True] in (lists[0]["settings"]["sort"] or [])))
             os.kill(terminal.program.pid, signal.SIGKILL)
             terminal.wait_until_ended()
         else:

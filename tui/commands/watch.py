@@ -59,6 +59,8 @@ def watch(
     from backends.watching import LostServerError, open_watched, watch_list
 
     seconds = parse_quantity(patience, Kind.DURATION)
+    if seconds < 0:
+        raise UsageError(f"--patience {patience} is in the past.", "For example: --patience 10m")
     if mode == "offline":
         raise UsageError("Nothing changes offline.", "Leave --offline out, or list what is stored.")
     report: _Report = _JsonLines() if fmt == "jsonl" else _Sentences()

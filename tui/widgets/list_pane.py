@@ -314,7 +314,7 @@ class ListPane(PlainVertical):
         from backends.frames.formats import safe_text
 
         titles = [safe_text(getattr(view, "heading", view.title), limit=_MAX_TITLE) for view in self._stack]
-        made = getattr(self.top, "made", ("", None))
+        made = getattr(self.top, "author_and_time", ("", None))
         self.query_one(PathLine).show([self._system.label, *titles], *made)
         self._draw_states()
 

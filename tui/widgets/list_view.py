@@ -122,7 +122,7 @@ class ResourceView(ActiveView):
         return self.resource.heading if self.resource is not None and self.resource.made_by else self.title
 
     @property
-    def made(self) -> tuple[str, float | None]:
+    def author_and_time(self) -> tuple[str, float | None]:
         """Who made what is listed, and when."""
         return (self.resource.made_by, self.resource.made_at) if self.resource is not None else ("", None)
 

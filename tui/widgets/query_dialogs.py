@@ -194,6 +194,16 @@ class PivotDialog(FormDialog[Locator]):
                 yield Input(value, placeholder=hint, suggester=WordSuggester(words), id=f"pivot-{name}")
         yield Static("", classes="error")
 
+    def on_mount(self) -> None:
+        self.set_focus(self.query_one("#pivot-rows"))
+
+    @on(Input.Submitted)
+    def _group_at_once(self, event: Input.Submitted) -> None:
+        """Enter in a field groups: there is nothing that the button would ask."""
+        event.stop()
+        event.prevent_default()
+        self.action_go()
+
     def action_go(self) -> None:
         given = {name: self.query_one(f"#pivot-{name}", Input).value.strip() for name in _FIELDS}
         rows = tuple(part.strip() for part in given["rows"].split(",") if part.strip())

@@ -116,7 +116,7 @@ def format_status(status: ListStatus, now: float, waiting: str = "", styles: Map
         text.append(" · ")
         add(safe_text(status.said), "accent")
     summary = " · ".join(part for part in status.summary.split(" · ") if part not in status.in_header)
-    for part in (summary, status.note, status.order, "" if is_stale else age):
+    for part in ("" if is_stale else age, summary, status.note, status.order):
         if part:
             add(f" · {safe_text(part)}", "muted")
     return text
