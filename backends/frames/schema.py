@@ -113,6 +113,7 @@ class Column:
     none. `hidden`: not drawn until the user asks for it, but filtered, exported and shown in the detail panel.
     `width`: the cells of a text that is longer, where not all columns fit. `searched`: plain filter words look into it.
     `keeps_end`: a text that does not fit loses its middle. `is_name`: what a row is called, see `Schema.name_column`.
+    `is_own`: of a state, whether it is the row's, and not that of what the row belongs to.
     `results`: each character is a result (F failed, ~ flaky, P passed, S skipped, · not run), drawn as a matrix.
     `seconds`: a time whose seconds matter; tables show other times to the minute. `sort_by`: the column whose order
     this one has, where its own texts do not sort as a user expects (999 before 1500). `cell`: what `get` returns if
@@ -129,6 +130,7 @@ class Column:
     keeps_end: bool = False
     is_name: bool = False
     results: bool = False
+    is_own: bool = True
     seconds: bool = False
     sort_by: str = ""
     section: str = ""
@@ -215,7 +217,8 @@ class Schema:
     @property
     def state_column(self) -> str | None:
         """The name of the column whose states the list is about: the first that is drawn."""
-        return next((column.name for column in self.columns if column.kind is Kind.STATE and not column.hidden), None)
+        own = (column for column in self.columns if column.kind is Kind.STATE and not column.hidden and column.is_own)
+        return next((column.name for column in own), None)
 
     @property
     def text_columns(self) -> tuple[str, ...]:

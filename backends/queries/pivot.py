@@ -56,7 +56,13 @@ def pivot_schema(schema: Schema, rows: Sequence[str], columns: Sequence[str], va
     of_all = "All" if aggregate == "count" or not value else f"{aggregate} of all"
     cells = [Column(name, kind, label, unit) for name, label in zip(cell_names(rows, columns), columns, strict=True)]
     keys = tuple(
-        Column(name, schema[name].kind if schema[name].is_text else Kind.TEXT, schema[name].label, keeps_end=True)
+        Column(
+            name,
+            schema[name].kind if schema[name].is_text else Kind.TEXT,
+            schema[name].label,
+            keeps_end=True,
+            is_own=False,
+        )
         for name in rows
     )
     count, total, key = own_names(rows)

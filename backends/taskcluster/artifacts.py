@@ -67,7 +67,7 @@ ARTIFACTS = Schema(
         Column("expires", Kind.TIME, "Expires", get=iso_time("entry.expires")),
         Column("task_name", Kind.TEXT, "Task name", get=optional("task_name")),
         Column("task_id", Kind.ID, "Task", get="task_id"),
-        Column("run_state", Kind.STATE, "Run state", get="run_state"),
+        Column("run_state", Kind.STATE, "Run state", is_own=False, get="run_state"),
         Column("group_id", Kind.ID, "Task group", hidden=True, searched=False, get=optional("group_id")),
     ),
     key="key",

@@ -109,7 +109,7 @@ MEASUREMENTS = Schema(
         Column("framework", Kind.TEXT, "Framework", get="framework"),
         Column("application", Kind.TEXT, "Application", get="application"),
         Column("run", Kind.COUNT, "Run", get="source.run"),
-        Column("run_state", Kind.STATE, "Run state", get="source.run_state"),
+        Column("run_state", Kind.STATE, "Run state", is_own=False, get="source.run_state"),
         Column("task_name", Kind.TEXT, "Task name", keeps_end=True, get=optional("source.task_name")),
         Column("task_id", Kind.ID, "Task", get="source.task_id"),
         Column(
