@@ -248,10 +248,10 @@ def test_a_script_in_a_pipe_writes_nothing_and_a_terminal_gets_a_line_that_goes(
 
 def test_an_interrupt_stops_what_waits_for_a_server() -> None:
     code = (
-        "import socket, sys, threading, ciexplore\n"
+        "import os, socket, sys, threading, ciexplore\n"
         "server, held = socket.create_server(('127.0.0.1', 0)), []\n"
         "def accept():\n"  # and never answer
-        "    held.append(server.accept())\n    print('asked', flush=True)\n"
+        "    held.append(server.accept())\n    os.write(1, b'asked\\n')\n"  # print would hold its lock at the end
         "threading.Thread(target=accept, daemon=True).start()\n"
         "url = f'http://127.0.0.1:{server.getsockname()[1]}'\n"
         "listing = ciexplore.open('treeherder:pushes/autoland', settings={'treeherder.url': url})\n"
