@@ -131,13 +131,14 @@ def timed_source(path: Path, first: list[float]) -> Any:
 
 async def app_case(path: Path, *, freeze: bool = False) -> dict[str, float]:
     """The whole app: first screen, loading, searching while it is all in, keys all along."""
-    from textual.app import App, ComposeResult
+    from textual.app import ComposeResult
 
+    from tui.theme import ThemedApp
     from tui.widgets.log_pane import LogPane
 
     first: list[float] = []
 
-    class LogApp(App[None]):
+    class LogApp(ThemedApp):
         def compose(self) -> ComposeResult:
             return iter(())
 

@@ -147,13 +147,12 @@ def took(times: list[tuple[float, float]], wall: float, cpu: float) -> None:
 
 async def in_the_app(frame: pl.DataFrame, points: pl.DataFrame, runs: int) -> dict[str, list[tuple[float, float]]]:
     """Wall and CPU milliseconds of each filter key to the repaint, of each drawing of the chart."""
-    from textual.app import App
-
     from backends.resources import Chart
+    from tui.theme import ThemedApp
     from tui.widgets.charts import ChartPanel
     from tui.widgets.table import FrameTable
 
-    class Both(App[None]):
+    class Both(ThemedApp):
         CSS = "FrameTable, ChartPanel { height: 1fr; }"
 
         def compose(self) -> Any:
