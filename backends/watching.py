@@ -92,12 +92,12 @@ def watch_list(
     *,
     patience: float = PATIENCE,
     pause: Callable[[float], None] | None = None,
-    known_durations: Callable[[], Durations | None] = lambda: None,
+    known_durations: Callable[[pl.DataFrame], Durations | None] = lambda rows: None,
 ) -> Iterator[Progress]:
     """Each change as it is seen; the last one has `ended`.
 
-    `pause(seconds)` waits between two looks (by default until cancelled). `known_durations()`: what is known by now of
-    how long such rows take. Raises `LostServerError`, and `AppError`s of the first reading.
+    `pause(seconds)` waits between two looks (by default until cancelled). `known_durations(rows)`: what is known by now
+    of how long such rows take. Raises `LostServerError`, and `AppError`s of the first reading.
     """
     wait = pause or cancel.sleep
     column = resource.schema.state_column or ""
@@ -118,7 +118,7 @@ def watch_list(
                 if (again := _progress(resource, rows, column, seen)).unfinished > now.unfinished:
                     at_end = ended = False
                 now = replace(again, failures=now.failures + again.failures)
-        durations = None if ended else known_durations()
+        durations = None if ended else known_durations(rows)
         left = resource.estimate_end(rows, durations) if durations is not None else None
         now = replace(now, ended=ended, stuck=now.unfinished if ended else 0, time_left=left)
         if now != last or left is not None:

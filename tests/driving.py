@@ -24,7 +24,15 @@ async def running(
     locator: str | None, *, size: tuple[int, int] = (120, 40), mode: str = "normal"
 ) -> AsyncIterator[tuple[Explorer, Pilot[None]]]:
     """The app with this locator open and loaded."""
-    session = Session(config.load(), mode=mode)
+    async with showing(Session(config.load(), mode=mode), locator, size) as shown:
+        yield shown
+
+
+@asynccontextmanager
+async def showing(
+    session: Session, locator: str | None, size: tuple[int, int] = (120, 40)
+) -> AsyncIterator[tuple[Explorer, Pilot[None]]]:
+    """The app over a session, which it closes in the end."""
     app = Explorer(session, locator)
     try:
         async with app.run_test(size=size, notifications=True) as pilot:

@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import Input
 
 from backends.capsules.reader import open_capsule
 from backends.session import open_capsule_session
 from tests.capsules.conftest import TASKS, SavedDemo
-from tests.driving import filter_rows, loaded, running, screen_text, shown_view, until, view
-from tui.app import Explorer
+from tests.driving import filter_rows, loaded, running, screen_text, showing, shown_view, until, view
 from tui.widgets.capsule_dialog import CapsuleDialog
 from tui.widgets.log_pane import LogPane
 from tui.widgets.palette import PaletteDialog
 
 
-@asynccontextmanager
-async def showing(
-    path: Path, locator: str | None, size: tuple[int, int] = (120, 40)
-) -> AsyncIterator[tuple[Explorer, Pilot[None]]]:
-    """The app on a capsule."""
-    session = open_capsule_session(path)
-    app = Explorer(session, locator)
-    try:
-        async with app.run_test(size=size, notifications=True) as pilot:
-            if locator is not None:
-                await until(pilot, lambda: view(app) is not None and loaded(app))
-            yield app, pilot
-            app.leave()
-    finally:
-        session.close()
-
-
 async def test_rows_filter_statistics_and_log_search(no_network: None, saved_demo: SavedDemo) -> None:
-    async with showing(saved_demo.group, saved_demo.names["taskcluster.finished-group"]) as (app, pilot):
+    async with showing(open_capsule_session(saved_demo.group), saved_demo.names["taskcluster.finished-group"]) as (
+        app,
+        pilot,
+    ):
         assert shown_view(app).table.total_count == TASKS
         assert "capsule" in screen_text(app).splitlines()[0]
         await pilot.press("h")
@@ -63,7 +45,10 @@ async def test_rows_filter_statistics_and_log_search(no_network: None, saved_dem
 async def test_enter_leads_to_the_artifacts_of_a_task_and_what_is_missing_is_said(
     no_network: None, saved_demo: SavedDemo
 ) -> None:
-    async with showing(saved_demo.group, saved_demo.names["taskcluster.finished-group"]) as (app, pilot):
+    async with showing(open_capsule_session(saved_demo.group), saved_demo.names["taskcluster.finished-group"]) as (
+        app,
+        pilot,
+    ):
         await filter_rows(app, pilot, "state:completed")
         await pilot.press("enter")
         await until(pilot, lambda: loaded(app) and shown_view(app).resource.noun[0] == "artifact")
@@ -79,7 +64,7 @@ async def test_enter_leads_to_the_artifacts_of_a_task_and_what_is_missing_is_sai
 async def test_the_start_screen_offers_the_lists_of_the_capsule(
     no_network: None, saved_demo: SavedDemo, size: tuple[int, int]
 ) -> None:
-    async with showing(saved_demo.others, None, size) as (app, pilot):
+    async with showing(open_capsule_session(saved_demo.others), None, size) as (app, pilot):
         await until(pilot, lambda: "To begin with" in screen_text(app))
         assert "OpenShift: jobs" not in screen_text(app)
         await pilot.press("down", "enter")
@@ -124,6 +109,9 @@ async def test_saving_over_a_file_is_refused_and_said(demo: dict[str, str], tmp_
 
 
 async def test_a_capsule_is_not_saved_again(no_network: None, saved_demo: SavedDemo) -> None:
-    async with showing(saved_demo.group, saved_demo.names["taskcluster.finished-group"]) as (app, pilot):
+    async with showing(open_capsule_session(saved_demo.group), saved_demo.names["taskcluster.finished-group"]) as (
+        app,
+        pilot,
+    ):
         app._save_capsule()
         await until(pilot, lambda: "This is a capsule already" in screen_text(app))

@@ -21,6 +21,8 @@ from tui.commands.output import Progress as ProgressLine
 from tui.commands.output import say
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from backends.cancel import CancelToken
     from backends.resources import Resource, Row
     from backends.time_left import Durations
@@ -98,20 +100,17 @@ class EarlierDurations:
         self._found: Durations | None = None
         self._thread: threading.Thread | None = None
 
-    def find(self) -> Durations | None:
-        """What is known by now."""
+    def find(self, rows: pl.DataFrame) -> Durations | None:
+        """What is known by now, for rows like these."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self.read, name="earlier durations", daemon=True)
+            self._thread = threading.Thread(target=self.read, args=(rows,), name="earlier durations", daemon=True)
             self._thread.start()
         return self._found
 
-    def read(self) -> Durations | None:
+    def read(self, rows: pl.DataFrame) -> Durations | None:
         """All there is; what cannot be had is left out."""
-        from backends.resources import read_list
-
         if self._found is None:
             with contextlib.suppress(AppError):  # without an estimate, the rest is as good
-                rows = read_list(self._resource, self._cancel).frame
                 self._found = self._resource.find_durations(rows, self._cancel)
         return self._found
 

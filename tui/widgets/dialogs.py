@@ -329,20 +329,20 @@ def _entry_label(entry: Entry, accent: str) -> Text:
     return text.append(f"  ({kind})", "dim") if kind else text
 
 
-class QuestionDialog(Dialog[Locator | None]):
-    """One question whose answer becomes a locator; an invalid answer shows its error and can be corrected."""
+L = TypeVar("L", bound=Locator)
+
+
+class AnswerDialog(Dialog[L | None]):
+    """A box whose text becomes a locator; an invalid text shows its error and can be corrected.
+
+    `compose_body` yields the `Input` and a `Static` of the class "error".
+    """
 
     BINDINGS = [Binding("escape", "dismiss(None)", "Cancel")]
-    keys = "⏎ opens · esc cancels"
 
-    def __init__(self, question: Question) -> None:
-        super().__init__(question.label.rstrip("…"))
-        self._question = question
-
-    def compose_body(self) -> ComposeResult:
-        yield Static(Text(safe_text(self._question.asks, limit=400)))
-        yield Input(self._question.value, select_on_focus=False)
-        yield Static("", classes="error")
+    def locator_of(self, text: str) -> L:
+        """Raises `AppError`s, which are shown."""
+        raise NotImplementedError
 
     def on_mount(self) -> None:
         self.set_focus(self.query_one(Input))
@@ -355,9 +355,27 @@ class QuestionDialog(Dialog[Locator | None]):
     def _text_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         try:
-            self.dismiss(self._question.opens(event.value))
+            self.dismiss(self.locator_of(event.value))
         except AppError as error:
             self.query_one(".error", Static).update(Text(str(error)))
+
+
+class QuestionDialog(AnswerDialog[Locator]):
+    """One question of a menu's entry."""
+
+    keys = "⏎ opens · esc cancels"
+
+    def __init__(self, question: Question) -> None:
+        super().__init__(question.label.rstrip("…"))
+        self._question = question
+
+    def compose_body(self) -> ComposeResult:
+        yield Static(Text(safe_text(self._question.asks, limit=400)))
+        yield Input(self._question.value, select_on_focus=False)
+        yield Static("", classes="error")
+
+    def locator_of(self, text: str) -> Locator:
+        return self._question.opens(text)
 
 
 HelpRows = Sequence[tuple[str, str]]  # (keys or text, what it means)

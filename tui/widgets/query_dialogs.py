@@ -22,7 +22,7 @@ from backends.queries.pivot import check_pivot
 from backends.queries.sources import OpenSource
 from backends.queries.sql import find_lists, result_schema
 from backends.resources import Resource
-from tui.widgets.dialogs import Dialog, FormDialog
+from tui.widgets.dialogs import AnswerDialog, FormDialog
 from tui.widgets.filter_line import MAX_EARLIER
 from tui.widgets.table import FrameTable
 
@@ -117,14 +117,13 @@ class QueryInput(Input):
         self.action_cursor_right() if self.cursor_at_end else self.action_end()
 
 
-class QueryDialog(Dialog[SqlQuery | None]):
+class QueryDialog(AnswerDialog[SqlQuery]):
     """An SQL query over the list in view; a wrong one says what is wrong, and can be corrected."""
 
     DEFAULT_CSS = """
     QueryDialog > .box { max-width: 110; }
     QueryDialog .hint { color: $ci-muted; }
     """
-    BINDINGS = [Binding("escape", "dismiss(None)", "Cancel")]
     keys = "⏎ runs · ↑ earlier · tab completes · esc cancels"
 
     def __init__(self, tables: Mapping[str, OpenSource], earlier: Sequence[str]) -> None:
@@ -140,23 +139,9 @@ class QueryDialog(Dialog[SqlQuery | None]):
         names.append(safe_text(" ".join(schema.names), limit=2_000))
         yield Static(names, classes="hint")
 
-    def on_mount(self) -> None:
-        self.set_focus(self.query_one(QueryInput))
-
-    @on(Input.Changed)
-    def _text_changed(self) -> None:
-        self.query_one(".error", Static).update("")
-
-    @on(Input.Submitted)
-    def _text_submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        try:
-            self.dismiss(self._query_of(event.value.strip()))
-        except AppError as error:
-            self.query_one(".error", Static).update(Text(str(error)))
-
-    def _query_of(self, text: str) -> SqlQuery:
+    def locator_of(self, text: str) -> SqlQuery:
         """Checked without a row, unless it also reads lists that are not opened yet. Raises `AppError`s."""
+        text = text.strip()
         query, named = find_lists(text)
         if not named:
             result_schema(query, {name: source.resource.schema for name, source in self._tables.items()})
