@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 from textual import events, on, work
@@ -86,19 +87,34 @@ class TopBar(Widget):
             self.refresh()
 
     def render(self) -> Text:
+        demo = "demo" if self._demo else ""
+        mode = "" if self._mode == "normal" else self._mode
+        short = self._watched.partition(", ")[0]  # how many are red, without how many are watched
+        # The widest that fits: no word is cut, the labels of other panes go last.
+        forms = [(True, self._watched, demo), (True, self._watched, ""), (True, short, "")]
+        forms += [(False, self._watched, ""), (False, short, "")]
+        for labels, watched, place in forms:
+            text = self._format_tabs(labels)
+            words = " · ".join(word for word in (watched, mode, place) if word)
+            if text.cell_len + cell_len(words) + 1 <= self.size.width:
+                break
+        if words:
+            text.append(" " * max(1, self.size.width - text.cell_len - cell_len(words) - 1))
+            text.append(words, self._style("mode" if self._mode == "normal" else "offline"))
+        return text
+
+    def _format_tabs(self, labels: bool) -> Text:
+        """The tabs; without `labels` only the active one and the one with progress have theirs."""
         name = " ciexplore " if self.size.width >= _ROOMY else ""
         text = Text(name, style=self._style("name"), no_wrap=True, overflow="ellipsis")
         self._tabs = []
         for key, pane, label in self._panes:
             start, active = text.cell_len, pane == self._active
             progress = f" {self._transfers}" if pane == "transfers" and self._transfers else ""
-            text.append(f" {key.upper()}", self._style("active-key" if active else "key"))
-            text.append(f" {label}{progress} ", self._style("active") if active else "")
+            text.append(f" {key.upper()} ", self._style("active-key" if active else "key"))
+            if labels or active or progress:
+                text.append(f"{label}{progress} ", self._style("active") if active else "")
             self._tabs.append((start, text.cell_len, pane))
-        words = (self._watched, "" if self._mode == "normal" else self._mode, "demo" if self._demo else "")
-        if mode := " · ".join(word for word in words if word):
-            text.append(" " * max(1, self.size.width - text.cell_len - len(mode) - 1))
-            text.append(mode, self._style("mode" if self._mode == "normal" else "offline"))
         return text
 
     def _style(self, name: str) -> Style:
@@ -276,6 +292,7 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
             self._exception = error  # run_test raises it
             self._last_path.clear()
             self._exception_event.set()
+            self._stop_work()
         self._close_messages_no_wait()
 
     # ---- toasts ----------------------------------------------------------------------------------------------
@@ -481,7 +498,11 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
 
     def leave(self) -> None:
         self._remember_path()
+        self._stop_work()
+        self.exit()
+
+    def _stop_work(self) -> None:
+        """What runs in threads would keep the process alive."""
         self._watched.stop()
         if self.transfers is not None:
             self.transfers.cancel_everything()
-        self.exit()
