@@ -55,7 +55,7 @@ class ActiveView(ArrangedView):
             return None
         if table.marked_count:
             return table.marked_rows
-        return table.shown_rows.slice(table.cursor, 1) if table.row_count else None
+        return table.row_under_cursor if table.row_count else None
 
     # ---- the menu --------------------------------------------------------------------------------------------
     def _menu_sections(self) -> list[Section]:
@@ -204,7 +204,7 @@ class ActiveView(ArrangedView):
             return
         from tui.widgets import copy_dialog
 
-        rows = table.marked_rows if choice.what == "marked" else table.shown_rows.slice(table.cursor, 1)
+        rows = table.marked_rows if choice.what == "marked" else table.row_under_cursor
         column, columns = table.focused_column, table.visible_columns
         text = ""
         if len(rows) <= copy_dialog.MAX_ROWS and not rows.is_empty():
