@@ -291,8 +291,8 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
             self._exit_renderables.append(Text(f"ciexplore: {recorded.sentence}\n  {recorded.hint}"))
             self._exception = error  # run_test raises it
             self._last_path.clear()
-            self._exception_event.set()
             self._stop_work()
+            self._exception_event.set()
         self._close_messages_no_wait()
 
     # ---- toasts ----------------------------------------------------------------------------------------------
