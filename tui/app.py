@@ -143,7 +143,7 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
         self._start = start
         self._last_path = LastPath(session.settings.state_path)
         self._path_to_open = self._last_path.read() if reopen and start is None else OpenPath()
-        self._path_written = OpenPath()
+        self._path_noted = OpenPath()
         self._last_list = "taskcluster"
         self._panes: dict[str, ListPane | TransfersPane] = {}  # those that have been needed
         self._watched = WatchedLists(session, self._call_from_thread, self._tell_of_watched, self._show_watched)
@@ -167,7 +167,7 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
             self.call_after_refresh(self._open_start, self._start)
         elif self._path_to_open.lists:
             self.call_after_refresh(self._reopen, self._path_to_open)
-        self.set_interval(_PATH_TICK, self._remember_path)
+        self.set_interval(_PATH_TICK, self._watch_path)
 
     def _apply_settings(self) -> None:
         settings = self.session.settings
@@ -259,12 +259,19 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
                 await self.current_list.reopen(views)
                 self.notify("Opened where it was left. Esc goes back; `ciexplore --fresh` does not do this.")
 
-    def _remember_path(self) -> None:
-        """Also while the app runs: it may be killed."""
+    def _watch_path(self) -> None:
+        """Remembers where the app is, which may be killed; in a thread, since a disk may take its time."""
+        if self._note_path():
+            self.run_worker(self._last_path.save, thread=True, group="path", exit_on_error=False)
+
+    def _note_path(self) -> bool:
+        """Whether it is another one than before."""
         path = self._current_path()
-        if path != self._path_written:
-            self._path_written = path
-            self._last_path.write(path)
+        changed = path != self._path_noted
+        if changed:
+            self._path_noted = path
+            self._last_path.set(path)
+        return changed
 
     def _current_path(self) -> OpenPath:
         pane = self._panes.get(self._last_list)
@@ -497,7 +504,8 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
         self.leave()
 
     def leave(self) -> None:
-        self._remember_path()
+        self._note_path()
+        self._last_path.save()
         self._stop_work()
         self.exit()
 
