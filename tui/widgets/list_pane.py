@@ -131,15 +131,14 @@ class PathLine(Widget):
 
 
 class ListPane(PlainVertical):
-    """The lists of one system. Each view keeps its marks, filter, sort and cursor while others are on top of it."""
+    """The lists of one system. Each view keeps its marks, filter, sort and cursor while others are on top of it.
+
+    The lines above them are shown and hidden one by one: a class of the pane would style all views anew.
+    """
 
     DEFAULT_CSS = """
     ListPane { height: 1fr; }
-    ListPane PathLine, ListPane StateBar { display: none; }
-    ListPane.-open PathLine { display: block; }
-    ListPane.-states StateBar { display: block; }
     ListPane StartBox { padding: 1 2 0 2; max-width: 124; height: 1fr; }
-    ListPane.-open StartBox { display: none; }
     """
 
     def __init__(self, session: Session, history: History, system: System) -> None:
@@ -198,19 +197,20 @@ class ListPane(PlainVertical):
             view.display = view is views[-1]
             await self._show(view)
 
-    async def go_back(self) -> None:
+    async def go_back(self, steps: int = 1) -> None:
         """To the view before, which is as it was left; this one is kept to go forward to."""
-        if not self._stack:
+        steps = min(steps, self.depth)
+        if not steps:
             return
-        view = self._stack.pop()
-        self._chosen.discard(view)
-        self._ahead.append(await self._put_aside(view))
-        if len(self._ahead) > MAX_AHEAD:
-            await self._drop_ahead(1)
+        for view in reversed(self._stack[-steps:]):
+            self._stack.remove(view)
+            self._chosen.discard(view)
+            self._ahead.append(await self._put_aside(view))
+        await self._drop_ahead(len(self._ahead) - MAX_AHEAD)
         if self.top is not None:
             self.top.display = True
         else:
-            self.remove_class("-open")
+            self._show_lists(False)
             self.query_one(StartBox).set_entries(self.entries())
         self._draw_header()
         self.enter()
@@ -236,7 +236,7 @@ class ListPane(PlainVertical):
             from tui.widgets.state_bar import StateBar
 
             await self.mount(PathLine(id="pane-path"), StateBar(), before=0)
-        self.add_class("-open")
+        self._show_lists(True)
         if view.is_mounted and isinstance(view, ResourceView):
             view.show_again()
         else:
@@ -244,6 +244,11 @@ class ListPane(PlainVertical):
         self._draw_header()
         view.focus_view()
         return view
+
+    def _show_lists(self, shown: bool) -> None:
+        """Them and the way to them, or the start screen."""
+        self.query_one(PathLine).display = shown
+        self.query_one(StartBox).display = not shown
 
     async def _put_aside(self, view: View) -> ResourceView | Target:
         """What is needed to show it again. Lists stay; logs and trees, which hold files, are opened again."""
@@ -258,6 +263,7 @@ class ListPane(PlainVertical):
 
     async def _drop_ahead(self, count: int) -> None:
         """Forgets the farthest views."""
+        count = max(0, count)
         dropped, self._ahead = self._ahead[:count], self._ahead[count:]
         for view in dropped:
             if isinstance(view, Vertical):
@@ -336,11 +342,12 @@ class ListPane(PlainVertical):
             self._counted, self._counts = None, {}
         elif table.frame is not self._counted:  # filtering and marking change nothing about it
             self._counted, self._counts = table.frame, count_states(table.frame[column])
-        self.set_class(has_known_states(self._counts) and self.app.size.height >= _MIN_HEIGHT, "-states")
+        bar = self.query_one(StateBar)
+        bar.display = has_known_states(self._counts) and self.app.size.height >= _MIN_HEIGHT
         if view is None or table is None:
             return
         line = view.query_one(StatusLine)
-        shown = self._counts if self.has_class("-states") else {}
+        shown = self._counts if bar.display else {}
         in_header = frozenset(f"{count:,} {state}" for state, count in shown.items())
         if line.status.in_header != in_header:
             line.show(in_header=in_header)
@@ -348,13 +355,12 @@ class ListPane(PlainVertical):
             return
         status = line.status
         missing = max(0, (status.expected or 0) - table.total_count) if status.loading else 0
-        self.query_one(StateBar).show(self._counts | ({"loading": missing} if missing else {}))
+        bar.show(self._counts | ({"loading": missing} if missing else {}))
 
     @on(PathLine.Selected)
     async def _go_back_to(self, event: PathLine.Selected) -> None:
         event.stop()
-        while self.depth > event.depth:
-            await self.go_back()
+        await self.go_back(self.depth - event.depth)
 
     def on_state_bar_selected(self, event: StateBar.Selected) -> None:
         """Only the rows in that state, or all of them again."""
