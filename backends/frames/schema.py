@@ -13,6 +13,8 @@ import polars as pl
 from msgspec import Struct
 from msgspec.structs import astuple, fields
 
+from backends.frames.heat import Heat
+
 T = TypeVar("T", bound=Struct)
 
 
@@ -117,7 +119,8 @@ class Column:
     `results`: each character is a result (F failed, ~ flaky, P passed, S skipped, · not run), drawn as a matrix.
     `seconds`: a time whose seconds matter; tables show other times to the minute. `sort_by`: the column whose order
     this one has, where its own texts do not sort as a user expects (999 before 1500). `cell`: what `get` returns if
-    that is not the column's dtype (server ids are integers in JSON and texts here).
+    that is not the column's dtype (server ids are integers in JSON and texts here). `heat`: its cells are coloured by
+    their value.
     """
 
     name: str
@@ -135,6 +138,7 @@ class Column:
     sort_by: str = ""
     section: str = ""
     cell: pl.DataType | None = None
+    heat: Heat | None = None
     get: Getter = field(default=None, compare=False, repr=False)
 
     @property

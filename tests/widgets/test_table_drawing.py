@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from backends.frames.formats import safe_text
+from backends.frames.heat import Heat, HeatRole
 from backends.frames.schema import Column, Kind, Schema
 from tests.frame_rows import frame_from_rows
 from tui.widgets.table_drawing import CellTexts, Columns, RowPainter, RowState, Viewport, fit, fit_ends, fit_number
@@ -73,6 +74,25 @@ def test_every_line_has_exactly_the_width_of_the_widget(
         assert cell_len(line.text) == width
         assert line.cell_length == width
         assert not any(unicodedata.category(character) in {"Cc", "Cf", "Cs"} for character in line.text)
+
+
+def test_the_fill_of_a_cell_is_the_step_of_its_value_and_its_number_stays() -> None:
+    heat = Heat((0, 10, 25, 50), HeatRole.FAILED)
+    schema = Schema(
+        (Column("suite", Kind.TEXT, "Suite"), Column("share", Kind.NUMBER, "Share", unit="%", heat=heat)), "suite"
+    )
+    frame = frame_from_rows(schema, [("a", 0.0), ("b", 5.0), ("c", 60.0), ("d", None)])
+    model, columns = FrameModel(schema), Columns(schema, 1)
+    model.append(frame)
+    columns.observe(frame)
+    painter = RowPainter(CellTexts(model), lambda name: Style(meta={"name": name}))
+    view = Viewport(columns.place(60), 0, 60)
+    fills = []
+    for at in range(4):
+        strip = painter.row(view, RowState(at, at == 2, False, False))
+        filled = [s for s in strip if s.style and s.style.meta.get("name", "").startswith("heat")]
+        fills.append([(s.style.meta["name"], s.text.strip()) for s in filled if s.style])
+    assert fills == [[], [("heat-failed-1", "5")], [("heat-failed-4", "60")], []]
 
 
 @given(text=hostile, width=st.integers(0, 40), right=st.booleans())

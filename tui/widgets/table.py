@@ -21,6 +21,7 @@ from textual import events, on
 from textual.message import Message
 from textual.strip import Strip
 
+from backends.frames.heat import HEAT_NAMES
 from backends.frames.schema import Schema
 from tui.keymap import bindings
 from tui.widgets.table_arrangement import ArrangedTable
@@ -41,9 +42,10 @@ class FrameTable(ArrangedTable):
     BINDINGS = bindings("table")
     HEADER_LINES = 1
     STYLE_PREFIX = "frame-table--"
-    COMPONENT_CLASSES = {f"frame-table--{name}" for name in COMPONENTS}
+    COMPONENT_CLASSES = {f"frame-table--{name}" for name in (*COMPONENTS, *HEAT_NAMES)}
     INLINE_ROWS: ClassVar[int] = 300_000  # a sort of so many rows takes 30-50 ms, the longest that a key may wait
-    DEFAULT_CSS = """
+    DEFAULT_CSS = (
+        """
     FrameTable {
         background: $ci-bg; color: $ci-text;
         & > .frame-table--header { background: $ci-bar; color: $ci-text; text-style: bold; }
@@ -72,8 +74,12 @@ class FrameTable(ArrangedTable):
         & > .frame-table--ok-quiet { color: $ci-ok-quiet; }
         & > .frame-table--fill-failed { background: $ci-fill-failed; color: $ci-on-fill-failed; }
         & > .frame-table--fill-warning { background: $ci-fill-warning; color: $ci-on-fill-warning; }
-    }
     """
+        + "\n".join(
+            f"& > .frame-table--{name} {{ background: $ci-{name}; color: $ci-on-{name}; }}" for name in HEAT_NAMES
+        )
+        + "}"
+    )
 
     class RowHighlighted(Message):
         """The cursor is on another row; `key` is None when there is none."""

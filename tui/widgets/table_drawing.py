@@ -28,6 +28,7 @@ from backends.frames.column_formats import (
     measure_width,
 )
 from backends.frames.formats import Tone, format_series, safe_text, state_style
+from backends.frames.heat import heat_name
 from backends.frames.schema import Column, Kind, Schema
 from tui.list_settings import ColumnArrangement
 from tui.widgets.hyperlinks import find_link, terminal_has_links
@@ -340,7 +341,7 @@ class Columns:
         for column in visible:
             end += GAP + widths[column.name]
             values = self._values.get(column.name)
-            if column.kind not in _BARRED or column.name in self._chosen or values is None:
+            if column.kind not in _BARRED or column.heat is not None or column.name in self._chosen or values is None:
                 continue
             fits = spare > cells or (spare < 0 and not bars)
             if fits and 0 <= values.low < values.high and end + 1 + cells <= viewport:
@@ -456,6 +457,7 @@ class CellTexts:
         self._blocks: dict[int, pl.DataFrame] = {}
         self._cells: dict[tuple[int, str, int, CellFormat], list[str]] = {}
         self._tones: dict[tuple[int, str], list[Tone]] = {}
+        self._steps: dict[tuple[int, str], list[int]] = {}
 
     def cell(self, position: int, slot: Slot) -> str:
         block, offset = divmod(position, _BLOCK)
@@ -467,10 +469,17 @@ class CellTexts:
         self._block(block, slot)
         return self._tones[block, slot.column.name][offset]
 
+    def step(self, position: int, slot: Slot) -> int:
+        """The step of a cell of a column with a heat, 0 for no colour."""
+        block, offset = divmod(position, _BLOCK)
+        self._block(block, slot)
+        return self._steps[block, slot.column.name][offset]
+
     def clear(self) -> None:
         self._blocks.clear()
         self._cells.clear()
         self._tones.clear()
+        self._steps.clear()
 
     def _block(self, block: int, slot: Slot) -> list[str]:
         if self._version != self._model.version:
@@ -494,6 +503,8 @@ class CellTexts:
                 texts = [style.glyph for style, _ in pairs]
             else:
                 texts = [f"{style.glyph} {text}" if style.glyph != text else text for style, text in pairs]
+        if column.heat is not None:
+            self._steps[block, column.name] = list(map(column.heat.step, values.to_list()))
         if slot.right:
             texts = [fit_number(text, width) for text in texts]
             if slot.bar:
@@ -583,6 +594,9 @@ class RowPainter:
             text, column = self._cells.cell(row.position, slot), slot.column
             if column.results:
                 return self._draw_results(text, body, is_plain)
+            if column.heat is not None and not row.flashed and (step := self._cells.step(row.position, slot)):
+                style = self._style_of(heat_name(column.heat.role, step))
+                return (Segment(text, style + _BOLD if row.at_cursor else style),)
             if slot.bar and not is_plain:
                 at = slot.text_width
                 return Segment(text[:at], body), Segment(text[at:], self._style_of("data"))
