@@ -474,10 +474,7 @@ def _load_tasks(session: Session, cancel: CancelToken, locator: str, filter_text
 
 
 def _load_measurements(session: Session, cancel: CancelToken, locator: str, filter_text: str) -> pl.DataFrame:
-    resource = _measurement_list(session, cancel, locator, filter_text)
-    total = len(resource.tasks)
-    noun = "task" if total == 1 else "tasks"
-    return read_with_progress(resource, cancel, lambda rows, _: f"{rows:,} values so far, of {total:,} {noun}").frame
+    return read_with_progress(_measurement_list(session, cancel, locator, filter_text), cancel).frame
 
 
 def _measurement_list(session: Session, cancel: CancelToken, locator: str, filter_text: str) -> MeasurementList:

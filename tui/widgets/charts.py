@@ -22,7 +22,7 @@ from backends.frames.formats import safe_text
 from backends.frames.schema import Schema
 from backends.resources import Chart
 from tui.widgets.plot_widget import PlotText, PlotWidget, figure_text, new_figure, plotext_is_loaded
-from tui.widgets.table_drawing import fit_ends
+from tui.widgets.table_drawing import WIDE, fit_ends
 
 SIGNS = "●▲■◆✚○"  # of the points on lines, one a series
 CURSOR, EVENT, MEDIAN = "◉", "◆", "╌"
@@ -173,7 +173,7 @@ class ChartPanel(PlotWidget):
             column, row = cell
             text.put(lines - row, self._left + column, CURSOR, self.role("accent") + Style(bold=True))
         up = axis_label(schema[chart.y], window.y0, window.y1, find_unit(frame, schema[chart.y]))
-        across = axis_label(schema[chart.x], window.x0, window.x1)
+        across = axis_label(schema[chart.x], window.x0, window.x1) if width >= WIDE else ""
         title = self._title(found, up, across, chart.joined)
         title.truncate(width, overflow="ellipsis")
         return Text("\n", no_wrap=True, overflow="ellipsis").join([title, text.text(self.role("rule"))])
@@ -246,7 +246,9 @@ class ChartPanel(PlotWidget):
         ):
             if count:
                 counts.append(Text(f"{count:,} {words}", style="italic"))
-        axes = Text.assemble((safe_text(up, 40), "bold"), (f" by {safe_text(across, 60)}", self.role("muted")))
+        axes = Text(safe_text(up, 40), style="bold")
+        if across:
+            axes.append(f" by {safe_text(across, 60)}", self.role("muted"))
         parts = [axes, *counts]
         drawn = found.names[:MOST_SERIES]
         # What is counted stays in sight; names lose their middles, for they differ in their ends.
