@@ -259,7 +259,7 @@ class Listing:
         def show(rows: int, total: int | None) -> None:
             work = resource.work
             pace.update(rows, total, work)
-            count = f"{rows:,}{f' of {total:,}' if total else ''} {noun} so far"
+            count = f"{rows:,}{f' of {total:,}' if total else ''} {noun} so far" if rows or work is None else ""
             progress.show(lambda: describe_loading(count, work, pace.text))
 
         parsed = filters.parse(filter, resource.schema)

@@ -24,6 +24,8 @@ def test_work_and_time_left_stand_with_the_rows() -> None:
     assert format_status(shown, 0).plain == (
         "◌ loading: 12 failures · 340 of 1,000 failed tasks read · 40 s left · Ctrl+X stops"
     )
+    waiting = ListStatus(("cluster", "clusters"), loading=True, work=work)
+    assert format_status(waiting, 0).plain == "◌ loading: 340 of 1,000 failed tasks read · Ctrl+X stops"
 
 
 async def test_a_list_that_loads_says_what_it_does_until_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,7 +111,8 @@ def read_with_progress(resource: Resource, cancel: CancelToken) -> ListContents:
             return ""
         rows, total = so_far[-1] if so_far else (0, None)
         pace.update(rows, total, work)
-        return describe_loading(count_message(resource.noun[1], rows, total), work, pace.text)
+        counted = count_message(resource.noun[1], rows, total) if rows or work is None else ""
+        return describe_loading(counted, work, pace.text)
 
     with Progress().following(describe):
         found = read_list(resource, cancel, lambda rows, total: so_far.append((rows, total)))

@@ -108,7 +108,7 @@ def format_status(status: ListStatus, now: float, waiting: str = "", styles: Map
         if waiting:
             add(f"◌ {safe_text(waiting)} (Ctrl+X stops)  ", "running")
         work = status.work.text if status.work is not None else ""
-        counted = f"{status.total:,}{expected} {noun}"
+        counted = f"{status.total:,}{expected} {noun}" if status.total or not work else ""
         add(f"◌ loading: {' · '.join(part for part in (counted, work, status.left) if part)}", "running")
         add(" · Ctrl+X stops", "muted")
     else:
