@@ -23,6 +23,7 @@ _MOST_DECIMALS = 4
 _WIDEST_NUMBER = 12  # cells; a column that would need more has its large values as 9.19e+15
 _LARGE = 100_000
 _DAY = 86_400_000  # ms
+EFFECT_END = 40.0  # percent
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,20 @@ _WRITERS: dict[Kind, Callable[[Any, CellFormat], str]] = {
     Kind.BYTES: _write_bytes,
     Kind.COUNT: _write_count,
 }
+
+
+def draw_effect(percent: float | None, is_worse: bool, is_certain: bool, half: int) -> str:
+    """A line from the middle of 2 * `half` + 1 cells, to the right for the worse; thin where it may be noise.
+
+    It ends at `EFFECT_END` percent, so that it means the same in every list. Only the middle for 0 and no value.
+    """
+    size = abs(percent) if percent is not None and not math.isnan(percent) else 0.0
+    halves = max(1, round(2 * half * min(size, EFFECT_END) / EFFECT_END)) if size else 0
+    whole, end, start = "━╸╺" if is_certain else "─╴╶"
+    line = whole * (halves // 2)
+    if is_worse:
+        return " " * half + "│" + (line + end * (halves % 2)).ljust(half)
+    return (start * (halves % 2) + line).rjust(half) + "│" + " " * half
 
 
 def draw_bar(value: float | None, chosen: CellFormat, cells: int) -> str:

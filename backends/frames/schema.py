@@ -108,6 +108,18 @@ Getter = str | Callable[[Any], Any] | FromRows | FromTexts | pl.Expr | None
 
 
 @dataclass(frozen=True)
+class Effect:
+    """Which columns tell whether a change is for the better, since its sign does not: less of a score is worse.
+
+    `verdict`: a STATE that is good, bad, or neither where the change may be noise; `direction`: "better" or "worse" for
+    those, "" where more is always worse.
+    """
+
+    verdict: str
+    direction: str = ""
+
+
+@dataclass(frozen=True)
 class Column:
     """One column. `name` is used in frames, filters and exports; `label` is the header.
 
@@ -120,7 +132,7 @@ class Column:
     `seconds`: a time whose seconds matter; tables show other times to the minute. `sort_by`: the column whose order
     this one has, where its own texts do not sort as a user expects (999 before 1500). `cell`: what `get` returns if
     that is not the column's dtype (server ids are integers in JSON and texts here). `heat`: its cells are coloured by
-    their value.
+    their value. `effect`: of a change in percent, what tells whether it is for the better.
     """
 
     name: str
@@ -139,6 +151,7 @@ class Column:
     section: str = ""
     cell: pl.DataType | None = None
     heat: Heat | None = None
+    effect: Effect | None = None
     get: Getter = field(default=None, compare=False, repr=False)
 
     @property

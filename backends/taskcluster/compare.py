@@ -13,7 +13,7 @@ from typing import TypeVar
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.frames.schema import Column, Kind, Schema
+from backends.frames.schema import Column, Effect, Kind, Schema
 from backends.frames.significance import COMPARED, compare
 from backends.locators import InvalidLocatorError, Locator
 from backends.pool import map_concurrently
@@ -51,7 +51,7 @@ TASK_CHANGES = Schema(
         Column("duration_base", Kind.DURATION, "Duration base", "s"),
         Column("duration_new", Kind.DURATION, "Duration new", "s"),
         Column("delta", Kind.DURATION, "Δ", "s"),
-        Column("delta_percent", Kind.NUMBER, "Δ %"),
+        Column("delta_percent", Kind.NUMBER, "Δ %", effect=Effect("shift")),
         Column("shift", Kind.STATE, "Duration"),
         Column("p", Kind.NUMBER, "p (ranks)"),
         Column("cliffs_delta", Kind.NUMBER, "Cliff's δ"),

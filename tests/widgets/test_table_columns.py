@@ -11,7 +11,8 @@ from rich.style import Style
 from backends.frames.schema import Column, Kind, Schema
 from tests.frame_rows import frame_from_rows
 from tui.widgets.hyperlinks import find_link, terminal_has_links
-from tui.widgets.table_drawing import CellTexts, Columns, LineLayout, RowPainter, RowState, Slot, Viewport
+from tui.widgets.row_painting import RowPainter, RowState, Viewport
+from tui.widgets.table_drawing import CellTexts, Columns, LineLayout, Slot
 from tui.widgets.table_model import FrameModel
 
 SCHEMA = Schema(

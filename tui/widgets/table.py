@@ -24,8 +24,9 @@ from textual.strip import Strip
 from backends.frames.heat import HEAT_NAMES
 from backends.frames.schema import Schema
 from tui.keymap import bindings
+from tui.widgets.row_painting import COMPONENTS, RowPainter, RowState, Viewport
 from tui.widgets.table_arrangement import ArrangedTable
-from tui.widgets.table_drawing import COMPONENTS, GUTTER, CellTexts, RowPainter, RowState, Viewport
+from tui.widgets.table_drawing import GUTTER, CellTexts
 from tui.widgets.table_model import SortKey, ViewRequest, ViewState
 
 _FLASH = 2.0  # seconds
@@ -42,7 +43,7 @@ class FrameTable(ArrangedTable):
     BINDINGS = bindings("table")
     HEADER_LINES = 1
     STYLE_PREFIX = "frame-table--"
-    COMPONENT_CLASSES = {f"frame-table--{name}" for name in (*COMPONENTS, *HEAT_NAMES)}
+    COMPONENT_CLASSES = {f"frame-table--{name}" for name in COMPONENTS}
     INLINE_ROWS: ClassVar[int] = 300_000  # a sort of so many rows takes 30-50 ms, the longest that a key may wait
     DEFAULT_CSS = (
         """
@@ -71,6 +72,7 @@ class FrameTable(ArrangedTable):
         & > .frame-table--active { color: $text-primary; } /* $accent is $warning in textual-dark */
         & > .frame-table--quiet { color: $text-muted; }
         & > .frame-table--data { color: $ci-data; }
+        & > .frame-table--rule { color: $ci-rule; }
         & > .frame-table--ok-quiet { color: $ci-ok-quiet; }
         & > .frame-table--fill-failed { background: $ci-fill-failed; color: $ci-on-fill-failed; }
         & > .frame-table--fill-warning { background: $ci-fill-warning; color: $ci-on-fill-warning; }
