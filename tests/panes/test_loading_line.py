@@ -11,7 +11,7 @@ from backends.cancel import CancelToken
 from backends.http.response import Freshness
 from backends.loading import LoadingPace, LoadingWork
 from backends.resources import Page
-from tests.driving import loaded, running, shown_view, status, until, view
+from tests.driving import loaded, running, screen_text, shown_view, status, until, view
 from tests.panes import made_up
 from tests.panes.made_up import Place, Things, rows
 from tui.widgets import list_loading
@@ -26,6 +26,14 @@ def test_work_and_time_left_stand_with_the_rows() -> None:
     )
     waiting = ListStatus(("cluster", "clusters"), loading=True, work=work)
     assert format_status(waiting, 0).plain == "◌ loading: 340 of 1,000 failed tasks read · Ctrl+X stops"
+
+
+async def test_offline_the_key_is_named_that_helps(demo: dict[str, str]) -> None:
+    async with running(demo["perf.alerts"], mode="offline") as (app, pilot):
+        assert "failed, O goes online" in status(app)
+        await until(pilot, lambda: "O goes online · Esc goes back" in screen_text(app))
+        await pilot.press("O")
+        await until(pilot, lambda: loaded(app) and shown_view(app).table.total_count)
 
 
 async def test_a_list_that_loads_says_what_it_does_until_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

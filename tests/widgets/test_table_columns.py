@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import polars as pl
 import pytest
 from rich.cells import cell_len
 from rich.style import Style
 
 from backends.frames.schema import Column, Kind, Schema
+from backends.taskcluster.task_rows import TASKS
+from backends.treeherder.alerts import ALERTS
+from backends.treeherder.compare import COMPARED_TESTS
+from backends.treeherder.signatures import SIGNATURES
 from tests.frame_rows import frame_from_rows
 from tui.widgets.hyperlinks import find_link, terminal_has_links
 from tui.widgets.row_painting import RowPainter, RowState, Viewport
@@ -133,3 +138,22 @@ def test_lines_have_the_width_of_the_screen_at_every_size() -> None:
 def test_a_declared_name_is_the_name() -> None:
     named = Schema((*SCHEMA.columns[:4], replace(SCHEMA["note"], is_name=True)), "name")
     assert (SCHEMA.name_column, named.name_column) == ("name", "note")
+
+
+def test_a_wide_table_shows_names_whole_that_a_narrow_one_cuts() -> None:
+    schema = Schema(
+        (
+            Column("name", Kind.TEXT, "Name", width=40, keeps_end=True),
+            *(Column(f"other{n}", Kind.TEXT, f"Other {n}", width=30) for n in range(8)),
+        ),
+        "name",
+    )
+    frame = pl.DataFrame({"name": ["n" * 58], **{f"other{n}": ["o" * 30] for n in range(8)}})
+    columns = Columns(schema, 1)
+    columns.observe(frame)
+    assert [columns.place(width).slots[0].width for width in (80, 100, 130, 150)] == [40, 40, 52, 58]
+
+
+@pytest.mark.parametrize("schema", [SIGNATURES, COMPARED_TESTS, ALERTS, TASKS])
+def test_platforms_differ_in_their_ends_which_stay(schema: Schema) -> None:
+    assert schema["platform"].keeps_end

@@ -17,6 +17,7 @@ from textual.widgets import Static
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
+from backends.http.errors import OfflineError
 from backends.http.response import Freshness
 from backends.loading import LoadingPace
 from backends.locators import Locator
@@ -259,8 +260,10 @@ class LoadingView(PlainVertical):
             message = "Stopped. Press r to load again."
             status.show(loading=False, problem="", note="stopped before the end, r loads again")
         elif error is not None:
-            message = f"{error.sentence}\n\n{error.hint}\n\nr tries again · Esc goes back · Ctrl+O opens something else"
-            problem = f"{error.sentence} (r tries again)" if rows else "failed, r tries again"
+            can_go_online = isinstance(error, OfflineError) and self.session.capsule is None
+            again = "O goes online" if can_go_online else "r tries again"
+            message = f"{error.sentence}\n\n{error.hint}\n\n{again} · Esc goes back · Ctrl+O opens something else"
+            problem = f"{error.sentence} ({again})" if rows else f"failed, {again}"
             status.show(loading=False, problem=problem)
         else:
             notes = " ".join(self.session.notes)

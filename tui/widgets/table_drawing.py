@@ -277,6 +277,7 @@ class Columns:
         most = {
             column.name: column.width or caps[column.kind] if column.kind in caps else _MAX_WIDTH for column in visible
         }
+        most[name] = self._longest_name(viewport) or most.get(name, 0)
         widths = {
             column.name: self._chosen.get(column.name) or min(natural[column.name], most[column.name])
             for column in visible
@@ -290,12 +291,13 @@ class Columns:
             before = [column.name for column in visible[: [c.name for c in visible].index(name)]]
             start = GUTTER + sum(widths[one] + GAP for one in before)
             room = max(_MIN_NAME, _most_fixed(viewport) - start - GAP)
-            room = min(room, self.schema[name].width or room)
+            longest = self._longest_name(viewport)
+            room = min(room, longest or room)
             spare += widths[name] - min(natural[name], room)
             widths[name] = min(natural[name], room)
             if self._is_at_home(visible):
                 more = _unused_cells(widths, start, [c.name for c in visible[len(before) :]], viewport)
-                widest = min(natural[name], self.schema[name].width or natural[name])
+                widest = min(natural[name], longest or natural[name])
                 more = max(0, min(more, widest - widths[name]))
                 widths[name] += more
                 spare -= more
@@ -308,6 +310,12 @@ class Columns:
             widths[one] += more
             spare -= more
         return widths
+
+    def _longest_name(self, viewport: int) -> int:
+        """The cells of a long name, more of them in wide tables: names are what is looked for. 0: no limit is set."""
+        name = self.schema.name_column
+        width = self.schema[name].width if name else 0
+        return max(width, width * viewport // WIDE)
 
     def _is_at_home(self, visible: tuple[Column, ...]) -> bool:
         """Whether the column under the cursor is the name or one before it: then nobody looks further to the right."""
