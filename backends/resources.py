@@ -228,6 +228,11 @@ class Resource(ABC):
         """How far `pages` is, where its rows do not tell; asked from other threads while it runs."""
         return self._work
 
+    @property
+    def result_ages(self) -> Sequence[float]:
+        """Seconds from the newest result to each one of a matrix's columns of results; empty where nobody knows."""
+        return ()
+
     def prefer(self, keys: Sequence[str]) -> None:  # noqa: B027 - most lists have all they need from the start
         """The keys of the rows that are on the screen now: a list that completes its rows later begins with these.
 

@@ -157,3 +157,19 @@ def test_a_wide_table_shows_names_whole_that_a_narrow_one_cuts() -> None:
 @pytest.mark.parametrize("schema", [SIGNATURES, COMPARED_TESTS, ALERTS, TASKS])
 def test_platforms_differ_in_their_ends_which_stay(schema: Schema) -> None:
     assert schema["platform"].keeps_end
+
+
+def test_results_have_a_ruler_of_their_ages_or_else_their_legend() -> None:
+    schema = Schema((Column("name", Kind.TEXT, "Name"), Column("past", Kind.TEXT, "Past", results=True)), "name")
+    frame = pl.DataFrame({"name": ["a"], "past": ["FP" * 20]})
+    model, columns = FrameModel(schema), Columns(schema, 1)
+    model.append(frame)
+    columns.observe(frame)
+    painter = RowPainter(CellTexts(model), lambda name: Style())
+    view = Viewport(columns.place(80), 0, 80)
+    assert "F failed ~ flaky" in painter.header(view, (), None).text
+    painter.ages = [86400.0 * n for n in range(40)]
+    header, row = (
+        line.text for line in (painter.header(view, (), None), painter.row(view, RowState(0, False, False, False)))
+    )
+    assert header.index("10 d") == row.index("F") + 10  # above the result that is ten days older

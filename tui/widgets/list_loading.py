@@ -232,6 +232,8 @@ class LoadingView(PlainVertical):
             status |= {"note": page.note} if page.note else {}
         if frames:
             table.append(*frames)
+        if self.resource is not None and any(column.results for column in table.schema):
+            table.set_result_ages(self.resource.result_ages)
         self._pages_shown = time.monotonic()
         meant = self.resource.first_key if self.resource is not None else ""
         if meant != self._meant_key:

@@ -12,6 +12,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from backends.frames.column_formats import draw_ages
 from backends.frames.formats import Tone
 from backends.frames.heat import HEAT_NAMES, heat_name
 from backends.frames.schema import Kind
@@ -26,6 +27,7 @@ COMPONENTS = (
     *HEAT_NAMES, *Tone,
 )  # fmt: skip
 _EFFECT_LABELS = ("better", "worse")
+_MIN_RULER = 20  # cells of results that have a ruler of their ages
 # A result letter of a matrix: what is drawn, in the style of which component.
 _RESULTS = {"F": ("F", "fill-failed"), "~": ("~", "fill-warning"), "P": ("▪", "ok-quiet"), "S": ("–", Tone.QUIET)}
 _LEGENDS = (
@@ -66,6 +68,7 @@ class RowPainter:
         self._cells = cells
         self._style_of = style_of
         self._links = terminal_has_links(os.environ)
+        self.ages: Sequence[float] = ()  # of results, see `Resource.result_ages`
 
     def message(self, lines: Sequence[str], width: int) -> Strip:
         """A line without a row: blank, or with the first of `lines`."""
@@ -143,7 +146,9 @@ class RowPainter:
         return segments
 
     def _legend(self, slot: Slot, style: Style) -> Sequence[Segment]:
-        """What the signs of a matrix mean, as far as there is room; else the label."""
+        """How old the results of a matrix are, or what their signs mean, as far as there is room; else the label."""
+        if self.ages and slot.width >= _MIN_RULER:
+            return (Segment(draw_ages(self.ages, slot.width), style),)
         for parts in _LEGENDS:
             missing = slot.width - sum(len(text) for text, _ in parts)
             if missing >= 0:

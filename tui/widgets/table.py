@@ -357,6 +357,12 @@ class FrameTable(ArrangedTable):
             return self._painter.message(self._empty_text[y - 2 : y - 1], view.width)
         return self.cached_strip(row, lambda: self._painter.row(view, row))
 
+    def set_result_ages(self, ages: Sequence[float]) -> None:
+        """The ruler above a matrix: seconds from the newest result to each."""
+        if ages != self._painter.ages:
+            self._painter.ages = ages
+            self.refresh()
+
     def set_empty_text(self, lines: tuple[str, ...]) -> None:
         """What stands in place of rows while the filter leaves none."""
         if lines != self._empty_text:
