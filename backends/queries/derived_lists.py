@@ -15,6 +15,7 @@ import polars as pl
 from backends.cancel import CancelToken
 from backends.errors import UsageError
 from backends.listings import Listing
+from backends.loading import LoadingWork
 from backends.locators import Locator
 from backends.queries.locators import ChosenRows, PivotTable, Source, SqlQuery
 from backends.queries.pivot import check_pivot, column_values, pivot, rows_behind, rows_that
@@ -69,6 +70,11 @@ class DerivedList(Listing):
         super().__init__(replace(locator, opened=()))  # who opens it again reads its sources again
         self.sources: Sequence[OpenSource] = locator.opened
         self._frames: dict[str, pl.DataFrame] = {}
+
+    @property
+    def work(self) -> LoadingWork | None:
+        """Of the list that is read."""
+        return next((found for source in self.sources if (found := source.resource.work) is not None), None)
 
     def source_row(self, row: Row) -> tuple[Resource, Row] | None:
         """The list whose key this row has, and its row with that key."""
