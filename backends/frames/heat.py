@@ -10,8 +10,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-import polars as pl
+if TYPE_CHECKING:  # the colours are needed before there are rows
+    import polars as pl
 
 HEAT_STEPS = 4  # with a colour; the lowest has none
 SHARE_BOUNDS = (0, 10, 25, 50)  # percent
@@ -92,6 +94,8 @@ def heat_by_size(values: pl.Series) -> Heat | None:
 
 
 def _finite(values: pl.Series) -> pl.Series:
+    import polars as pl
+
     cells = values.drop_nulls().cast(pl.Float64)
     return cells.filter(cells.is_finite())
 
