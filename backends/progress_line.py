@@ -1,11 +1,15 @@
-"""How far work is, in one line on a terminal."""
+"""How far work is, in one line on a terminal: said by the work itself, or looked at every now and then."""
 
 from __future__ import annotations
 
 import shutil
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_TICK = 0.25  # seconds between two looks
 
 
 class Progress:
@@ -25,6 +29,30 @@ class Progress:
         sys.stderr.write("\r" + text.ljust(self._width))
         sys.stderr.flush()
         self._width = len(text)
+
+    @contextmanager
+    def following(self, words: Callable[[], str]) -> Iterator[Progress]:
+        """Shows what `words` says (nothing: ""), again and again, from another thread, which ends with the block."""
+        if not self._on:
+            yield self
+            return
+        ended = threading.Event()
+
+        def follow() -> None:
+            while True:
+                if text := words():
+                    self.show(text)
+                if ended.wait(_TICK):
+                    return
+
+        thread = threading.Thread(target=follow, name="progress", daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            ended.set()
+            thread.join()
+            self.clear()
 
     def clear(self) -> None:
         if self._on and self._width:

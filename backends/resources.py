@@ -14,6 +14,7 @@ from backends.cancel import CancelToken
 from backends.frames.charts import Chart as Chart
 from backends.frames.schema import Schema
 from backends.http.response import Freshness
+from backends.loading import LoadingWork
 from backends.locators import Locator
 from backends.time_left import Durations, TimeLeft
 from backends.transfers.files import RemoteFile
@@ -202,6 +203,7 @@ class Resource(ABC):
     first_filter: str = ""  # the filter that the locator meant, until the user writes another
     made_by: str = ""  # who made what is listed, where a page's header says so
     made_at: float | None = None  # when, in seconds since the epoch
+    _work: LoadingWork | None = None
     first_key: str = ""  # the row that the locator meant: the cursor begins there
 
     def __init__(self, locator: Locator) -> None:
@@ -220,6 +222,16 @@ class Resource(ABC):
     @abstractmethod
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """The list, page by page. Raises `AppError`s; `OperationCancelledError` when the token is pulled."""
+
+    @property
+    def work(self) -> LoadingWork | None:
+        """How far `pages` is, where its rows do not tell; asked from other threads while it runs."""
+        return self._work
+
+    @property
+    def result_ages(self) -> Sequence[float]:
+        """Seconds from the newest result to each one of a matrix's columns of results; empty where nobody knows."""
+        return ()
 
     def prefer(self, keys: Sequence[str]) -> None:  # noqa: B027 - most lists have all they need from the start
         """The keys of the rows that are on the screen now: a list that completes its rows later begins with these.

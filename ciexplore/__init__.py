@@ -253,13 +253,17 @@ class Listing:
 
     def _read(self, resource: Resource, filter: str, cancel: CancelToken, progress: Progress) -> pl.DataFrame:
         from backends.frames import filters
+        from backends.loading import LoadingPace, describe_loading
         from backends.resources import read_list
 
         def show(rows: int, total: int | None) -> None:
-            progress.show(lambda: f"{rows:,}{f' of {total:,}' if total else ''} {noun} so far")
+            work = resource.work
+            pace.update(rows, total, work)
+            count = f"{rows:,}{f' of {total:,}' if total else ''} {noun} so far" if rows or work is None else ""
+            progress.show(lambda: describe_loading(count, work, pace.text))
 
         parsed = filters.parse(filter, resource.schema)
-        noun = resource.noun[1]
+        noun, pace = resource.noun[1], LoadingPace()
         found = read_list(resource, cancel, show)
         self._notes = found.notes
         if found.partial:

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from rich.color import Color as RichColor
 from rich.color import ColorSystem
+from rich.style import Style
 from rich.terminal_theme import DEFAULT_TERMINAL_THEME
 from textual.color import Color
+from textual.filter import monochrome_style
 from textual.theme import BUILTIN_THEMES
 
+from backends.frames.heat import HEAT_STEPS, HeatRole
 from tests.driving import running, until
 from tui import theme
 from tui.widgets.palette import PaletteDialog
@@ -48,6 +51,24 @@ def test_every_ink_is_legible_on_every_surface(light: bool, few_colors: bool) ->
         < 4.5
     ]
     assert not bad
+
+
+@pytest.mark.parametrize("no_color", [False, True])
+@pytest.mark.parametrize(("light", "few_colors"), list(product((False, True), repeat=2)))
+def test_the_number_in_a_coloured_cell_is_legible_and_no_two_steps_look_alike(
+    light: bool, few_colors: bool, no_color: bool
+) -> None:
+    colors = {name: shown(color, few_colors) for name, color in theme.role_variables(light, few_colors).items()}
+    if no_color:  # as Textual draws it
+        colors = {name: Color.from_rich_color(monochrome_style(Style(color=color.rich_color)).color)
+                  for name, color in colors.items()}  # fmt: skip
+    for role in HeatRole:
+        steps = [f"heat-{role}-{step}" for step in range(1, HEAT_STEPS + 1)]
+        assert not [one for one in steps if theme.contrast(colors[f"ci-on-{one}"], colors[f"ci-{one}"]) < 4.5]
+        grounds = [colors["ci-bg"], *(colors[f"ci-{one}"] for one in steps)]
+        if not no_color:
+            assert len({ground.hex for ground in grounds}) == HEAT_STEPS + 1
+            assert theme.contrast(grounds[-1], grounds[0]) >= 3.0  # the loudest step is seen from afar
 
 
 @pytest.mark.parametrize(("light", "few_colors"), list(product((False, True), repeat=2)))

@@ -14,6 +14,8 @@ from textual.app import App
 from textual.color import Color, ColorParseError
 from textual.theme import BUILTIN_THEMES, Theme
 
+from backends.frames.heat import HEAT_COLORS, HeatColors, HeatRole, heat_name
+
 DARK, LIGHT = "ciexplore-dark", "ciexplore-light"
 LEGIBLE = 4.5  # contrast of text and ground: WCAG 2.2, 1.4.3
 # role: (dark, light). The page; bars and table headers; dialogs and panels; inputs; the cursor row, with and without
@@ -58,6 +60,16 @@ FILLS = {
     "fill-warning": (("#d0a545", "#1b1300"), ("#f2d27d", "#3c2900")),
     "fill-accent": (("#79bcff", "#06182b"), ("#0a4a94", "#ffffff")),
 }
+HEAT_256: HeatColors = {
+    HeatRole.AMOUNT: (
+        (("#303030", "#dde3ea"), ("#005f87", "#ffffff"), ("#5f87af", "#000000"), ("#afd7ff", "#000000")),
+        (("#e4e4e4", "#1b2027"), ("#afd7ff", "#000000"), ("#5fafd7", "#000000"), ("#005faf", "#ffffff")),
+    ),
+    HeatRole.FAILED: (
+        (("#5f0000", "#ffffff"), ("#870000", "#ffffff"), ("#d70000", "#ffffff"), ("#ff8787", "#000000")),
+        (("#ffd7d7", "#1b2027"), ("#ffafaf", "#000000"), ("#d75f5f", "#000000"), ("#af0000", "#ffffff")),
+    ),
+}
 
 
 @cache
@@ -66,8 +78,11 @@ def role_variables(light: bool, few_colors: bool) -> dict[str, str]:
     side = int(light)
     surfaces = SURFACES_256 if few_colors else SURFACES
     found = {f"ci-{role}": both[side] for group in (surfaces, INKS, MARKS) for role, both in group.items()}
-    for role, sides in FILLS.items():
-        found[f"ci-{role}"], found[f"ci-on-{role}"] = sides[side]
+    fills = {role: sides[side] for role, sides in FILLS.items()}
+    for heat, scales in (HEAT_256 if few_colors else HEAT_COLORS).items():
+        fills |= {heat_name(heat, step): fill for step, fill in enumerate(scales[side], 1)}
+    for role, (ground, ink) in fills.items():
+        found[f"ci-{role}"], found[f"ci-on-{role}"] = ground, ink
     return found
 
 

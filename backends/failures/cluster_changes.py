@@ -20,6 +20,7 @@ from backends.failures.locators import ClusterChanges, ClustersOf, FailuresOf
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness
 from backends.listings import Listing
+from backends.loading import LoadingWork
 from backends.resources import LIST, Entry, Link, Page, Row
 
 CHANGES = Schema(
@@ -89,6 +90,10 @@ class ClusterChangeList(Listing):
     def __init__(self, locator: ClusterChanges, context: FailureContext) -> None:
         super().__init__(locator)
         self._base, self._new = (FailureReader(side, context) for side in (locator.base, locator.new))
+
+    @property
+    def work(self) -> LoadingWork | None:
+        return self._new.work if self._new.found is not None else self._base.work
 
     @property
     def title(self) -> str:

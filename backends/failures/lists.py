@@ -6,6 +6,7 @@ clusters follow when all are known, since they depend on all.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError
 from backends.http.response import Freshness
 from backends.listings import Listing
+from backends.loading import LoadingWork
 from backends.locators import Locator
 from backends.pool import HOST_WORKERS, map_in_order
 from backends.resources import LIST, Entry, Link, LogAddress, Page, Question, Row
@@ -127,6 +129,15 @@ class FailureReader:
         self.of, self.context = of, context
         self.subjects: dict[str, Subject] = {}
         self.found: Subjects | None = None
+        self._read, self._lock = 0, threading.Lock()
+
+    @property
+    def work(self) -> LoadingWork | None:
+        """How many of them have been read; None until it is known which there are, and once all have been."""
+        found, read = self.found, self._read
+        if found is None or read >= len(found.subjects):
+            return None
+        return LoadingWork(read, len(found.subjects), f"failed {found.noun[1]} read")
 
     def frames(self, cancel: CancelToken) -> Iterator[tuple[pl.DataFrame, Freshness]]:
         """Frames of `FAILURES` without clusters, as they become known. Raises `AppError`s: of the list, and of the
@@ -136,10 +147,13 @@ class FailureReader:
         self.subjects = {subject.key: subject for subject in found.subjects}
         cache, freshness = http.blob_cache(), found.freshness
         errors: list[HttpError] = []
-        self.errors = errors
+        self.errors, self._read = errors, 0
 
         def read(subject: Subject, own: CancelToken) -> tuple[Subject, Outcome]:
-            return subject, read_subject(subject, cache, own)
+            outcome = read_subject(subject, cache, own)
+            with self._lock:
+                self._read += 1
+            return subject, outcome
 
         for batch in map_in_order(read, found.subjects, cancel, HOST_WORKERS):
             cancel.check()
@@ -183,6 +197,10 @@ class FailureList(Listing):
         super().__init__(locator)
         self.context = context
         self._reader = FailureReader(locator.of, context)
+
+    @property
+    def work(self) -> LoadingWork | None:
+        return self._reader.work
 
     @property
     def title(self) -> str:
@@ -375,6 +393,10 @@ class ClusterList(Listing):
         self.context = context
         self._reader = FailureReader(locator.of, context)
         self._failures = 0
+
+    @property
+    def work(self) -> LoadingWork | None:
+        return self._reader.work
 
     @property
     def title(self) -> str:

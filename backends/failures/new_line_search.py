@@ -9,7 +9,6 @@ from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
 from backends.failures.new_lines import LineCutter, LogIndex, NewLineFinder, PassingLines
 from backends.failures.passing_runs import IndexReader, PassingRun, PassingRuns
-from backends.frames.formats import format_bytes
 from backends.logs.search import Matches, read_chunks
 from backends.logs.spool import LogSpool
 from backends.pool import map_in_order
@@ -31,8 +30,12 @@ def read_passing_runs(found: PassingRuns, reader: IndexReader, cancel: CancelTok
             return error
 
     indexes, unread = list[LogIndex](), tuple(found.runs)
+    reader.ended, reader.wanted = 0, len(unread)
     while unread:
-        results = [result for batch in map_in_order(read, unread, cancel, _AT_ONCE) for result in batch]
+        results = list[LogIndex | AppError]()
+        for batch in map_in_order(read, unread, cancel, _AT_ONCE):
+            results += batch
+            reader.ended = len(indexes) + sum(not isinstance(result, AppError) for result in results)
         missing = 0
         for run, result in zip(unread, results, strict=True):
             if isinstance(result, AppError):
@@ -122,7 +125,7 @@ class NewLineSearch:
         if not self.against:
             if self.complete or not self.runs.runs:
                 return "no run that passed to compare with"
-            return f"◌ reading {len(self.runs.runs)} runs that passed, {format_bytes(self._reader.read)}"
+            return f"◌ {self._reader.describe()}"
         count, runs = self.matches.count, len(self.runs.runs)
         text = f"{count:,} new line{'s' * (count != 1)} against {runs} run{'s' * (runs != 1)}"
         if self.complete:

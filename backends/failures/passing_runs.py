@@ -16,6 +16,7 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.failures.new_lines import LogIndex, index_log, split_pieces
+from backends.frames.formats import format_bytes
 from backends.http.errors import HttpError
 from backends.locators import Locator
 from backends.logs import sources
@@ -196,11 +197,19 @@ def _earlier_builds(bucket: BucketReader, folder: str, build: str, cancel: Cance
 
 
 class IndexReader:
-    """Reads the logs of passing runs. `read`: bytes so far, `kept`: logs whose index was kept from before."""
+    """Reads the logs of passing runs. `read`: bytes so far, `kept`: logs whose index was kept from before; `ended` of
+    the `wanted` logs are known."""
+
+    ended = wanted = 0
 
     def __init__(self, http: Http, downloader: sources.Downloaders | None = None) -> None:
         self._http, self._downloader = http, downloader
         self.read = self.kept = 0
+
+    def describe(self) -> str:
+        """ "reading passing log 2 of 3, 12.0 MB"."""
+        number = min(self.ended + 1, self.wanted)
+        return f"reading passing log {number} of {self.wanted}, {format_bytes(self.read)}"
 
     def index(self, run: PassingRun, cancel: CancelToken) -> LogIndex:
         """Raises the `AppError`s of the log."""

@@ -24,6 +24,7 @@ from backends.failures.task_history import task_history
 from backends.http.counting import CountingHttp
 from backends.http.response import Freshness
 from backends.listings import Listing
+from backends.loading import LoadingWork
 from backends.locators import Locator
 from backends.pool import map_pairs
 from backends.prow.locators import ProwPath
@@ -49,6 +50,13 @@ class SinceList(Listing):
         self._words = ""  # what was found; known with the rows
         self._summary = ""
         self._looked: set[int] = set()  # places
+        self._reader: FailureReader | None = None
+
+    @property
+    def work(self) -> LoadingWork | None:
+        """First what failed is read, then earlier runs are, of which nobody knows how many it takes."""
+        reading = self._reader.work if self._reader is not None else None
+        return reading or (LoadingWork(len(self._looked), None, "earlier runs looked at") if self._looked else None)
 
     @property
     def title(self) -> str:
@@ -98,7 +106,7 @@ class SinceList(Listing):
                     f"{len(jobs):,} jobs failed there.", "Name one of them, or a test or cluster of their failures."
                 )
             return (found.subjects[0], Target()) if found.subjects else None
-        reader = FailureReader(at.of, context)
+        reader = self._reader = FailureReader(at.of, context)
         frames = [FAILURES.empty(), *(frame for frame, _ in reader.frames(cancel))]
         rows = with_clusters(pl.concat(frames)).with_columns(text=cause_text())
         same = pl.lit(True)

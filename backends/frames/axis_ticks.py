@@ -12,9 +12,8 @@ from backends.frames.charts import AxisWindow
 from backends.frames.formats import format_value
 from backends.frames.histograms import linear_edges
 from backends.frames.schema import Column, Kind
+from backends.frames.time_ticks import GAP, describe_left_out, is_in_calendar, time_labels, time_ticks
 
-_DAY = 86_400_000
-_GAP = 2  # cells between two labels
 _STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 24, 25, 30, 40, 50, 60, 100)
 _CLOCK = (
     (1, 10, 60, 600, 3600, 36_000, 86_400),
@@ -26,6 +25,8 @@ Ticks = list[tuple[float, str]]  # (place, label)
 def x_ticks(window: AxisWindow, column: Column, cells: int) -> Ticks:
     if window.x1 <= window.x0:
         return [(0, tick_labels([window.x0], column)[0])]
+    if _has_dates(window.x0, window.x1, column):
+        return [(window.across(place, cells), label) for place, label in time_ticks(window.x0, window.x1, cells)]
     edges = linear_edges(window.x0, window.x1, cells, whole=column.kind is Kind.COUNT, kind=column.kind)
     found = [
         (window.across(edges[0] + place * (edges[1] - edges[0]), cells), label)
@@ -48,13 +49,16 @@ def ruler(edges: Sequence[float], column: Column, cells: int, *, log: bool = Fal
     """(place, label) along bins that are drawn equally wide in `cells`; place 0 is the first edge, 1 the second."""
     if len(edges) < 2:
         return []
+    if not log and _has_dates(edges[0], edges[-1], column):
+        width = edges[1] - edges[0]
+        return [((place - edges[0]) / width, label) for place, label in time_ticks(edges[0], edges[-1], cells)]
     if log:
         found = _log_ruler(edges, column, cells)
         if len(found) > 1:
             return found
     labels = tick_labels(edges, column)
     width = edges[1] - edges[0]
-    least = -(-len(labels) * (max(map(len, labels)) + _GAP) // max(cells, 1))
+    least = -(-len(labels) * (max(map(len, labels)) + GAP) // max(cells, 1))
     ways = []
     for step in _STEPS:
         if least <= step <= max(3 * least, 2):
@@ -64,6 +68,21 @@ def ruler(edges: Sequence[float], column: Column, cells: int, *, log: bool = Fal
             ways.append((sum(_roughness(labels[place]) for place in way) / len(way), step, way))
     way = min(ways)[2] if ways else list(range(0, len(edges), max(least, 1)))
     return [(place, labels[place]) for place in way]
+
+
+def _has_dates(low: float, high: float, column: Column) -> bool:
+    return column.kind is Kind.TIME and is_in_calendar(low, high)
+
+
+def axis_label(column: Column, low: float, high: float, unit: str = "") -> str:
+    """What an axis is called: with the zone of times and what their labels leave out, or with the unit of numbers.
+
+    `unit`: of a column that has none. Durations and sizes have theirs in the labels.
+    """
+    if column.kind is Kind.TIME:
+        return f"{column.label}{describe_left_out(low, high)} (UTC)"
+    shown = (column.unit or unit) if column.kind in {Kind.NUMBER, Kind.COUNT} else ""
+    return f"{column.label} ({shown})" if shown and shown not in column.label else column.label
 
 
 def _roughness(label: str) -> int:
@@ -79,7 +98,7 @@ def _log_ruler(edges: Sequence[float], column: Column, cells: int) -> list[tuple
         labels = tick_labels(inside, column) if inside else []
         ticks = [(_place(value, edges), label) for value, label in zip(inside, labels, strict=True)]
         if not found:
-            found = ticks[:: max(1, -(-sum(len(label) + _GAP for _, label in ticks) // max(cells, 1)))]
+            found = ticks[:: max(1, -(-sum(len(label) + GAP for _, label in ticks) // max(cells, 1)))]
         elif _fits(ticks, cells / (len(edges) - 1)):
             found = ticks
     return found
@@ -107,7 +126,7 @@ def _place(value: float, edges: Sequence[float]) -> float:
 
 def _fits(ticks: list[tuple[float, str]], scale: float) -> bool:
     return all(
-        (right - left) * scale >= (len(first) + len(second)) / 2 + _GAP
+        (right - left) * scale >= (len(first) + len(second)) / 2 + GAP
         for (left, first), (right, second) in pairwise(ticks)
     )
 
@@ -145,10 +164,6 @@ def _short(text: str, kind: Kind) -> str:
 
 
 def _time_labels(edges: Sequence[float], column: Column) -> list[str]:
-    full = [format_value(edge, column) for edge in edges]
-    if any(len(text) < 19 for text in full):  # beyond the calendar
-        return full
-    span = edges[-1] - edges[0]
-    if span <= _DAY:
-        return [text[11:] if span < 300_000 else text[11:16] for text in full]
-    return [text[5:16] if span < 5 * _DAY else text[5:10] if span < 60 * _DAY else text[:10] for text in full]
+    if not is_in_calendar(min(edges), max(edges)):
+        return [format_value(edge, column) for edge in edges]
+    return time_labels(edges)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from backends.frames.histograms import NO_GROUP
+from backends.frames.schema import Column, Kind
 
 MOST_SERIES = 6
 _MOST_EVENTS = 12  # between more of them medians would be a staircase
@@ -157,6 +158,14 @@ def nearest_row(frame: pl.DataFrame, place: tuple[str, float], other: tuple[str,
     found = frame.select(key, distances[0].alias("distance"), distances[1].alias("other"))
     found = found.filter(pl.col("distance").is_finite() & pl.col("other").is_finite())
     return None if found.is_empty() else str(found.sort("distance", "other", key)[key][0])
+
+
+def find_unit(frame: pl.DataFrame, column: Column) -> str:
+    """The unit of a column of numbers: its own, or that of all rows that have one in a column "unit"; else ""."""
+    if column.unit or column.kind is not Kind.NUMBER or frame.schema.get("unit") != pl.String:
+        return column.unit
+    units = frame.filter(pl.col(column.name).is_not_null() & (pl.col("unit") != ""))["unit"].unique()
+    return str(units[0]) if len(units) == 1 else ""
 
 
 def number(value: object) -> float | None:

@@ -9,7 +9,8 @@ A value by itself (a panel, a chart, a table of text) is written by `formats.for
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ _MOST_DECIMALS = 4
 _WIDEST_NUMBER = 12  # cells; a column that would need more has its large values as 9.19e+15
 _LARGE = 100_000
 _DAY = 86_400_000  # ms
+EFFECT_END = 40.0  # percent
 
 
 @dataclass(frozen=True)
@@ -206,6 +208,46 @@ _WRITERS: dict[Kind, Callable[[Any, CellFormat], str]] = {
     Kind.BYTES: _write_bytes,
     Kind.COUNT: _write_count,
 }
+
+
+def draw_effect(percent: float | None, is_worse: bool, is_certain: bool, half: int) -> str:
+    """A line from the middle of 2 * `half` + 1 cells, to the right for the worse; thin where it may be noise.
+
+    It ends at `EFFECT_END` percent, so that it means the same in every list. Only the middle for 0 and no value.
+    """
+    size = abs(percent) if percent is not None and not math.isnan(percent) else 0.0
+    halves = max(1, round(2 * half * min(size, EFFECT_END) / EFFECT_END)) if size else 0
+    whole, end, start = "━╸╺" if is_certain else "─╴╶"
+    line = whole * (halves // 2)
+    if is_worse:
+        return " " * half + "│" + (line + end * (halves % 2)).ljust(half)
+    return (start * (halves % 2) + line).rjust(half) + "│" + " " * half
+
+
+_AGES = (*(3600.0 * hours for hours in (1, 2, 3, 6, 12)), *(86400.0 * days for days in (1, 2, 5, 10, 20, 30, 60, 90)))
+
+
+def draw_ages(ages: Sequence[float], width: int) -> str:
+    """A ruler above results, one a cell, newest first: "newest   5 d     10 d", each age where it has been reached.
+
+    `ages`: seconds from the newest to each, rising.
+    """
+    newest = "newest"[:width]
+    for step in _AGES:
+        line = newest
+        for number in range(1, int(ages[min(width, len(ages)) - 1] / step) + 1 if ages and width else 0):
+            age = number * step
+            label = f"{age / 86400:.0f} d" if step >= 86400 else f"{age / 3600:.0f} h"
+            place = bisect_left(ages, age)
+            if place + len(label) > width:
+                break
+            if place < len(line) + 2:  # too close for this step
+                line = ""
+                break
+            line = line.ljust(place) + label
+        if line:
+            return line.ljust(width)
+    return newest.ljust(width)
 
 
 def draw_bar(value: float | None, chosen: CellFormat, cells: int) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from backends.errors import UsageError
-from backends.frames.axis_ticks import ruler, x_ticks, y_ticks
-from backends.frames.charts import MOST_SERIES, AxisWindow, Chart, ChartData, Points
+from backends.frames.axis_ticks import axis_label, ruler, x_ticks, y_ticks
+from backends.frames.charts import MOST_SERIES, AxisWindow, Chart, ChartData, Points, find_unit
 from backends.frames.export import select_columns
 from backends.frames.figures import Box, Dot, Figure, Label, Line, Mark
 from backends.frames.frequencies import count_values, failed_rows
@@ -15,11 +17,13 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.frames.statistics import first_choice, measurable
 
 WIDTH, HEIGHT = 960, 480
-_LEFT, _RIGHT, _TOP, _BOTTOM = 90, 30, 56, 40  # units around the plot
+_LEFT, _RIGHT, _TOP, _BOTTOM = 90, 48, 84, 58  # units around the plot
 _LETTER = 7.0  # units of one, for the ruler
 _BINS = 80
 _MOST_VALUES = 30
 _LINE = 20  # units of a row of values
+_LABEL_LINE = 14  # from one label of a series to the next
+_TICK_LINE = 14  # units that a line of the terminal's charts has here
 _ROLES = ("data", "warning", "running", "exception", "ok", "muted")  # of series
 
 
@@ -48,24 +52,39 @@ def plot_rows(
 
 
 def plot_points(frame: pl.DataFrame, schema: Schema, chart: Chart, title: str = "") -> Figure:
-    """The rows as points; joined only where the chart says so, with medians around what is marked."""
+    """The rows as points; joined only where the chart says so, with medians around what is marked.
+
+    The unit of the values is that of their column, or the one that all rows have in a column "unit".
+    """
     found = ChartData(frame, chart.x, chart.y, by=chart.by, marks=chart.marks).points()
     window = found.window
-    marks = _heading(schema[chart.y], title)
+    missing = f", {found.missing:,} rows without a value" if found.missing else ""
+    note = f"{len(found.frame):,} point{'s' * (len(found.frame) != 1)}{missing}"
+    marks = _heading(title or schema[chart.y].label, note)
+    unit = find_unit(frame, schema[chart.y])
     width, height = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
     if window is None:
         marks.append(Label(_LEFT, _TOP + 20, "No row has both values of the chart.", "muted"))
         return Figure(WIDTH, HEIGHT, tuple(marks))
-    cells, lines = int(width / _LETTER), height // 20
+    cells, lines = int(width / _LETTER), height // _TICK_LINE
     for place, text in y_ticks(window, schema[chart.y], lines):
         y = _TOP + height - place * height / max(lines - 1, 1)
         marks += [Line(((_LEFT, y), (WIDTH - _RIGHT, y)), "rule"), Label(_LEFT - 8, y + 4, text, "muted", "end")]
     for place, text in x_ticks(window, schema[chart.x], cells):
         x = _LEFT + place * width / max(cells - 1, 1)
         marks.append(Label(x, HEIGHT - _BOTTOM + 18, text, "muted", "middle"))
+    marks += _axis_labels(
+        axis_label(schema[chart.x], window.x0, window.x1), axis_label(schema[chart.y], window.y0, window.y1, unit)
+    )
     marks += _events(found, window, width, height)
     marks += _series(found, (width, height), joined=chart.joined)
     return Figure(WIDTH, HEIGHT, tuple(marks))
+
+
+def _axis_labels(across: str, up: str) -> list[Mark]:
+    """Below the middle of the ruler, and above the left axis."""
+    middle = _LEFT + (WIDTH - _LEFT - _RIGHT) / 2
+    return [Label(middle, HEIGHT - 12, across, "muted", "middle"), Label(16, _TOP - 18, up, "muted")]
 
 
 def _events(found: Points, window: AxisWindow, width: int, height: int) -> list[Mark]:
@@ -88,6 +107,7 @@ def _events(found: Points, window: AxisWindow, width: int, height: int) -> list[
 def _series(found: Points, size: tuple[int, int], *, joined: bool) -> list[Mark]:
     """The points of each series, the largest above the others, and its name beside the last one."""
     marks: list[Mark] = []
+    labelled: list[float] = []
     width, height = size
     for place, (name, points) in reversed(list(enumerate(found.draw(width + 1, height + 1)))):
         placed = [(float(_LEFT + x), float(_TOP + height - y)) for x, y in points]
@@ -96,18 +116,29 @@ def _series(found: Points, size: tuple[int, int], *, joined: bool) -> list[Mark]
         marks += [Dot(x, y, place, _ROLES[place]) for x, y in placed]
         if len(found.names) > 1 and placed:
             x, y = placed[-1]
-            marks.append(Label(min(x, WIDTH - _RIGHT) - 8, y - 8, name, _ROLES[place], "end", bold=True))
+            labelled.append(_free_line(y - 8, labelled, height))
+            marks.append(Label(min(x, WIDTH - _RIGHT) - 8, labelled[-1], name, _ROLES[place], "end", bold=True))
     if len(found.names) > MOST_SERIES:
         marks.append(Label(WIDTH - _RIGHT, 20, f"{len(found.names) - MOST_SERIES} more series", "muted", "end"))
     return marks
 
 
+def _free_line(y: float, used: Sequence[float], height: int) -> float:
+    """The base line nearest to `y` that is inside the plot and not that of another label."""
+    lines = [y + step * _LABEL_LINE * side for step in range(MOST_SERIES + 1) for side in (1, -1)]
+    lines = [min(max(line, _TOP + _LABEL_LINE), _TOP + height - 4.0) for line in lines]
+    free = (line for line in lines if all(abs(line - other) >= _LABEL_LINE - 1 for other in used))
+    return next(free, lines[0])
+
+
 def plot_histogram(frame: pl.DataFrame, schema: Schema, column: Column, title: str = "") -> Figure:
     """The histogram of a column of numbers or times; what failed is at the foot of each bar."""
     found = histogram(frame[column.name], _BINS, kind=column.kind, failed=failed_rows(frame, schema))
-    marks = _heading(column, title, f"{found.n:,} values" + (f", {found.missing:,} missing" if found.missing else ""))
+    note = f"{column.label}, {found.n:,} values" + (f", {found.missing:,} missing" if found.missing else "")
+    marks = _heading(title or column.label, note)
     if found.n:
         marks += _bars(found, column)
+        marks += _axis_labels(axis_label(column, found.edges[0], found.edges[-1], find_unit(frame, column)), "rows")
     else:
         marks.append(Label(_LEFT, _TOP + 20, "No values.", "muted"))
     return Figure(WIDTH, HEIGHT, tuple(marks))
@@ -119,8 +150,8 @@ def _bars(found: Histogram, column: Column) -> list[Mark]:
     totals, edges = found.totals, found.edges
     top, bar = max(totals), width / len(totals)
     counts = AxisWindow(0, 1, 0, top)
-    for place, text in y_ticks(counts, Column("count", Kind.COUNT, "Count"), height // 20):
-        y = _TOP + height - place * height / max(height // 20 - 1, 1)
+    for place, text in y_ticks(counts, Column("count", Kind.COUNT, "Count"), height // _TICK_LINE):
+        y = _TOP + height - place * height / max(height // _TICK_LINE - 1, 1)
         marks += [Line(((_LEFT, y), (WIDTH - _RIGHT, y)), "rule"), Label(_LEFT - 8, y + 4, text, "muted", "end")]
     for number, total in enumerate(totals):
         for count, role in ((total, "data"), (found.failed[number] if found.failed else 0, "failed")):
@@ -136,7 +167,7 @@ def plot_values(frame: pl.DataFrame, schema: Schema, column: Column, title: str 
     """The commonest values of a text column with a bar each; what failed begins the bar."""
     found = count_values(frame[column.name], failed_rows(frame, schema))
     shown = found.table.head(_MOST_VALUES)
-    marks = _heading(column, title, f"{found.distinct:,} values in {found.rows:,} rows")
+    marks = _heading(title or column.label, f"{column.label}, {found.distinct:,} values in {found.rows:,} rows")
     left, most = 320, max(shown["count"].to_list(), default=1)
     width = WIDTH - left - 110
     for place, (value, count, failed) in enumerate(shown.iter_rows()):
@@ -160,10 +191,5 @@ def plot_values(frame: pl.DataFrame, schema: Schema, column: Column, title: str 
     return Figure(WIDTH, height + _LINE, tuple(marks))
 
 
-def _heading(column: Column, title: str, note: str = "") -> list[Mark]:
-    label = column.label + (f" ({column.unit})" if column.unit else "")
-    words = ", ".join(part for part in (label, note) if part)
-    return [
-        Label(16, 22, title or label, "text", bold=True),
-        *([Label(16, 40, words, "muted")] if title or note else []),
-    ]
+def _heading(title: str, note: str) -> list[Mark]:
+    return [Label(16, 22, title, "text", bold=True), Label(16, 40, note, "muted")]

@@ -24,6 +24,7 @@ from backends.frames.column_formats import choose_format, format_cells, measure_
 from backends.frames.export import select_columns
 from backends.frames.figures import COLOURS, Figure, to_svg
 from backends.frames.formats import MISSING, format_value, safe_text, state_style
+from backends.frames.heat import HEAT_COLORS, HEAT_NAMES, heat_name
 from backends.frames.plots import plot_histogram, plot_points, plot_rows, plot_values
 from backends.frames.schema import Column, Kind, Schema
 from backends.frames.statistics import NUMBERS, describe, first_choice, measurable, numbers
@@ -147,8 +148,19 @@ def render_report(
 
 def _style() -> str:
     light, dark = (" ".join(f"--{name}: {colour};" for name, colour in found.items()) for found in (COLOURS, _DARK))
-    tones = "\n".join(f".{tone} {{ color: var(--{role}); }}" for tone, role in _TONES.items())
-    return _STYLE % (light, dark, tones)
+    light, dark = (f"{found} {_heat_variables(side)}" for found, side in ((light, 1), (dark, 0)))
+    tones = [f".{tone} {{ color: var(--{role}); }}" for tone, role in _TONES.items()]
+    heats = [f"td.{name} {{ background: var(--{name}); color: var(--on-{name}); }}" for name in HEAT_NAMES]
+    return _STYLE % (light, dark, "\n".join((*tones, *heats)))
+
+
+def _heat_variables(side: int) -> str:
+    fills = [
+        (heat_name(role, step), *fill)
+        for role, sides in HEAT_COLORS.items()
+        for step, fill in enumerate(sides[side], 1)
+    ]
+    return " ".join(f"--{name}: {ground}; --on-{name}: {ink};" for name, ground, ink in fills)
 
 
 def _text(text: str, limit: int = _LONGEST) -> str:
@@ -251,9 +263,11 @@ def _table(
     links = [heading.row_url(row) for row in frame.iter_rows(named=True)] if heading.row_url is not None else None
     cells = [_cells(frame[column.name], column, links if column.name == name else None) for column in columns]
     right = [column.is_numeric for column in columns]
+    heats = [_heat_classes(frame[column.name], column) for column in columns]
     yield '<div class="wide">\n<table>'
     yield _row("th", map(_label, columns), right)
-    yield from (_row("td", row, right) for row in zip(*cells, strict=True))
+    for row, names in zip(zip(*cells, strict=True), zip(*heats, strict=True), strict=True):
+        yield _row("td", row, right, names)
     yield "</table>\n</div>"
 
 
@@ -274,6 +288,10 @@ def _cells(values: pl.Series, column: Column, links: Sequence[str | None] | None
     return [_missing() if text == MISSING else _text(text) for text in texts]
 
 
+def _heat_classes(values: pl.Series, column: Column) -> list[str]:
+    return [""] * len(values) if column.heat is None else list(map(column.heat.name, values.to_list()))
+
+
 def _missing() -> str:
     return f'<span class="missing">{MISSING}</span>'
 
@@ -283,6 +301,9 @@ def _state(text: str) -> str:
     return f'<span class="{style.tone.value}">{style.glyph} {_text(text)}</span>'
 
 
-def _row(tag: str, cells: Iterable[str], right: Sequence[bool]) -> str:
-    marks = (' class="n"' if one else "" for one in right)
+def _row(tag: str, cells: Iterable[str], right: Sequence[bool], names: Sequence[str] | None = None) -> str:
+    """`names`: of further classes, one a cell or ""."""
+    numeric = ["n" * one for one in right]
+    classes = (" ".join(filter(None, both)) for both in zip(numeric, names or [""] * len(right), strict=True))
+    marks = (f' class="{one}"' if one else "" for one in classes)
     return "<tr>" + "".join(f"<{tag}{mark}>{cell}</{tag}>" for cell, mark in zip(cells, marks, strict=True)) + "</tr>"

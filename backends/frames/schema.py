@@ -13,6 +13,8 @@ import polars as pl
 from msgspec import Struct
 from msgspec.structs import astuple, fields
 
+from backends.frames.heat import Heat
+
 T = TypeVar("T", bound=Struct)
 
 
@@ -106,6 +108,18 @@ Getter = str | Callable[[Any], Any] | FromRows | FromTexts | pl.Expr | None
 
 
 @dataclass(frozen=True)
+class Effect:
+    """Which columns tell whether a change is for the better, since its sign does not: less of a score is worse.
+
+    `verdict`: a STATE that is good, bad, or neither where the change may be noise; `direction`: "better" or "worse" for
+    those, "" where more is always worse.
+    """
+
+    verdict: str
+    direction: str = ""
+
+
+@dataclass(frozen=True)
 class Column:
     """One column. `name` is used in frames, filters and exports; `label` is the header.
 
@@ -117,7 +131,8 @@ class Column:
     `results`: each character is a result (F failed, ~ flaky, P passed, S skipped, · not run), drawn as a matrix.
     `seconds`: a time whose seconds matter; tables show other times to the minute. `sort_by`: the column whose order
     this one has, where its own texts do not sort as a user expects (999 before 1500). `cell`: what `get` returns if
-    that is not the column's dtype (server ids are integers in JSON and texts here).
+    that is not the column's dtype (server ids are integers in JSON and texts here). `heat`: its cells are coloured by
+    their value. `effect`: of a change in percent, what tells whether it is for the better.
     """
 
     name: str
@@ -135,6 +150,8 @@ class Column:
     sort_by: str = ""
     section: str = ""
     cell: pl.DataType | None = None
+    heat: Heat | None = None
+    effect: Effect | None = None
     get: Getter = field(default=None, compare=False, repr=False)
 
     @property

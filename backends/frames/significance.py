@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import polars as pl
 
-from backends.frames.schema import Column, Kind
+from backends.frames.schema import Column, Effect, Kind
 
 EXACT_SIDE = 8  # the smaller sample's size up to which the U distribution is counted, as scipy's "auto" does
 EXACT_PAIRS = 200_000  # and n * m up to which counting takes less than 0.2 s: 8 against 25,000 values
@@ -190,7 +190,7 @@ COMPARED = (
     Column("median_base", Kind.NUMBER, "Median base"),
     Column("median_new", Kind.NUMBER, "Median new"),
     Column("delta", Kind.NUMBER, "Δ median"),
-    Column("delta_percent", Kind.NUMBER, "Δ %"),
+    Column("delta_percent", Kind.NUMBER, "Δ %", effect=Effect("verdict", "direction")),
     Column("direction", Kind.TEXT, "Direction"),
     Column("p", Kind.NUMBER, "p (ranks)"),
     Column("cliffs_delta", Kind.NUMBER, "Cliff's δ"),

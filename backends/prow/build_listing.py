@@ -23,6 +23,7 @@ from backends.frames.formats import format_single
 from backends.http.errors import AccessDeniedError, HttpError, NotFoundError, ServerError
 from backends.http.response import Freshness, ResponseSource
 from backends.listings import Listing
+from backends.loading import LoadingWork
 from backends.locators import Locator
 from backends.pool import PriorityPool
 from backends.prow.bucket import BucketReader
@@ -337,7 +338,11 @@ class BuildView(Listing):
         """What `read` makes of each build, in batches as it becomes known."""
         with PriorityPool(read, cancel, name="builds") as pool:
             pool.submit((place.key, place) for place in places)
-            yield from pool.batches()
+            done = 0
+            for batch in pool.batches():
+                done += len(batch)
+                self._work = LoadingWork(done, len(places), "builds read") if len(places) > 1 else None
+                yield batch
 
     def read_all(
         self, places: list[BuildPlace], read: Callable[[BuildPlace, CancelToken], Result], cancel: CancelToken

@@ -17,6 +17,7 @@ from backends.failure_links import failure_entries, since_entries
 from backends.http.errors import HttpError
 from backends.http.response import Freshness
 from backends.listings import Listing
+from backends.loading import LoadingWork
 from backends.pool import PriorityPool
 from backends.prow import locators
 from backends.prow.bucket import BucketReader, live_log
@@ -134,9 +135,13 @@ class BuildList(Listing):
                 freshness = page.freshness
                 yield page
             for rows in pool.batches():
+                self._count_read()
                 yield Page(self._frame(rows, unread), freshness, partial=bool(unread))
             if unread:  # once, with their number: which of them came when must not show
                 yield Page(BUILDS.empty(), freshness, note=_unread_words(unread), partial=True)
+
+    def _count_read(self) -> None:
+        self._work = LoadingWork(len(self._read_parts), len(self._places), "builds read")
 
     def _frame(self, rows: list[BuildRow], unread: dict[str, BuildRow]) -> pl.DataFrame:
         """The rows; `unread` then holds those of all rows so far that could not be read."""
@@ -155,6 +160,7 @@ class BuildList(Listing):
         for batch in self.build_listing.batches(cancel, in_order=False):
             yield self._page_from_ids(batch, pool)
             if rows := pool.completed():
+                self._count_read()
                 yield Page(self._frame(rows, unread), batch.freshness)
 
     def _page_from_ids(self, batch: BuildBatch, pool: PriorityPool[BuildPlace, BuildRow]) -> Page:

@@ -15,6 +15,7 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import AccessDeniedError, HttpError, NotFoundError, sanitize
 from backends.http.response import Freshness
 from backends.listings import Listing
+from backends.loading import LoadingWork
 from backends.locators import Locator
 from backends.pool import PriorityPool
 from backends.prow.bucket import BucketReader, deck_lines
@@ -416,7 +417,10 @@ class TreeFiles(FileListing):
         if len(self.places) == 1 and not self.places[0].link:
             yield from self._list_one(self.places[0], cancel)
             return
+        done = 0
         for trees in list_trees(self.bucket, self.places, cancel):
+            done += len(trees)
+            self._work = LoadingWork(done, len(self.places), "builds listed")
             rows = [file_row(info, tree.folder, tree.place.build) for tree in trees for info in tree.files]
             error = next((tree.error for tree in trees if tree.error is not None), None)
             failed = failed or (f"The list is incomplete: {error.sentence}" if error else "")

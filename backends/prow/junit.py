@@ -636,6 +636,12 @@ class TestMatrix(_JUnitView):
             yield Page(matrix, Freshness(), replace=True)
         yield from self.last_pages(matrix)
 
+    @property
+    def result_ages(self) -> Sequence[float]:
+        made = [created_ms(build) for build in self._builds]
+        known = [one for one in made if one is not None]
+        return [(known[0] - one) / 1000 for one in known] if len(known) == len(made) else ()
+
     def open(self, row: Row) -> JUnitView:
         test = {name: str(row[name]) for name in ("test", "suite", "classname") if row[name]}
         return self.locator.change_view(JUnitView, **test)
@@ -656,7 +662,8 @@ class TestMatrix(_JUnitView):
         return [*since, Link(label, replace(self.locator, first=first), letter="F", group=LIST)]
 
     def summary(self, frame: pl.DataFrame) -> str:
-        return _count_states(frame["state"])
+        counts = _count_states(frame["state"])
+        return f"{counts} · F failed, ~ flaky, ▪ passed, – skipped" if self.result_ages else counts
 
 
 def _count_states(states: pl.Series) -> str:

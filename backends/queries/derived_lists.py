@@ -15,9 +15,10 @@ import polars as pl
 from backends.cancel import CancelToken
 from backends.errors import UsageError
 from backends.listings import Listing
+from backends.loading import LoadingWork
 from backends.locators import Locator
 from backends.queries.locators import ChosenRows, PivotTable, Source, SqlQuery
-from backends.queries.pivot import check_pivot, column_values, pivot, pivot_schema, rows_behind, rows_that
+from backends.queries.pivot import check_pivot, column_values, pivot, rows_behind, rows_that
 from backends.queries.sources import OpenSource, Q, SourceRows, open_sources, read_sources
 from backends.queries.sql import Table, find_lists, result_schema, run_query
 from backends.resources import Detail, Document, LogAddress, Page, Resource, Row
@@ -69,6 +70,11 @@ class DerivedList(Listing):
         super().__init__(replace(locator, opened=()))  # who opens it again reads its sources again
         self.sources: Sequence[OpenSource] = locator.opened
         self._frames: dict[str, pl.DataFrame] = {}
+
+    @property
+    def work(self) -> LoadingWork | None:
+        """Of the list that is read."""
+        return next((found for source in self.sources if (found := source.resource.work) is not None), None)
 
     def source_row(self, row: Row) -> tuple[Resource, Row] | None:
         """The list whose key this row has, and its row with that key."""
@@ -145,8 +151,11 @@ class PivotList(DerivedList):
         super().__init__(locator, context)
         self._read: SourceRows = locator.contents
         source = self.sources[0]
-        self._names = column_values(self._read.frames[source.name], locator.columns)
-        shown = pivot_schema(source.resource.schema, locator.rows, self._names, locator.value, locator.aggregate)
+        rows, schema = self._read.frames[source.name], source.resource.schema
+        self._names = column_values(rows, locator.columns)
+        shown, self._table = pivot(
+            rows, schema, locator.rows, locator.columns, locator.value, locator.aggregate
+        )  # fmt: skip
         self.schema = shown  # type: ignore[misc]  # each table has its own
 
     @property
@@ -156,10 +165,7 @@ class PivotList(DerivedList):
         return f"{what} by {', '.join(at.rows)}" + (f" and {at.columns}" if at.columns else "")
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
-        at, source = self.locator, self.sources[0]
-        rows = self._read.frames[source.name]
-        _, table = pivot(rows, source.resource.schema, at.rows, at.columns, at.value, at.aggregate)
-        yield self._page(table, self._read)
+        yield self._page(self._table, self._read)
 
     def open(self, row: Row) -> Locator:
         return self.open_cell(row, "")

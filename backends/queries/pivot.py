@@ -4,11 +4,13 @@ another."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import polars as pl
 
 from backends.errors import UsageError
 from backends.frames.formats import has_failed
+from backends.frames.heat import Heat, heat_by_rank, heat_by_size, heat_of_shares
 from backends.frames.schema import Column, Kind, Schema
 from backends.queries.locators import AGGREGATES, Condition
 
@@ -16,6 +18,7 @@ MOST_COLUMNS = 60  # values of the column that becomes columns; the rest is coun
 OTHERS, MISSING = "(other)", "(none)"
 _COLUMN, _VALUE = "\0column", "\0value"  # names that no list has
 _OF_NUMBERS = ("sum", "mean", "median", "p95", "min", "max")
+_ADDITIVE = ("count", "sum")
 _QUANTILE = 0.95  # linear between the two nearest values
 
 
@@ -45,7 +48,7 @@ def _state(schema: Schema, value: str) -> str | None:
     return schema.state_column
 
 
-def pivot_schema(schema: Schema, rows: Sequence[str], columns: Sequence[str], value: str, aggregate: str) -> Schema:
+def _pivot_schema(schema: Schema, rows: Sequence[str], columns: Sequence[str], value: str, aggregate: str) -> Schema:
     """`columns`: the values that become columns, in their order; none where there is only the total."""
     told = schema[value] if value else None
     kind = Kind.COUNT if aggregate == "count" else Kind.NUMBER
@@ -112,11 +115,12 @@ def pivot(
     `columns`), in the order of its rows' texts. A cell without rows is null. Raises `UsageError`s.
 
     `count`: rows with a value (of any, if none is chosen). `failed`: the percentage of rows whose state says that they
-    failed. `p95`: linear between the two nearest values. Values that are not finite are left out.
+    failed. `p95`: linear between the two nearest values. Values that are not finite are left out. The cells have a
+    heat: `failed` of fixed bounds, `count` and `sum` by rank, the others by size; of what adds up, totals have none.
     """
     check_pivot(schema, rows, columns, value, aggregate)
     names = column_values(frame, columns)
-    shown = pivot_schema(schema, rows, names, value, aggregate)
+    shown = _pivot_schema(schema, rows, names, value, aggregate)
     kept = frame.select(
         *(_as_text(pl.col(name)).alias(name) for name in rows),
         (_as_text(pl.col(columns)) if columns else pl.lit("")).alias(_COLUMN),
@@ -135,7 +139,20 @@ def pivot(
     key = pl.concat_str([pl.col(name) for name in rows], separator="\x1f").alias(key_name)
     dtypes = shown.polars()
     found = totals.with_columns(key).select(pl.col(name).cast(dtype) for name, dtype in dtypes.items())
-    return shown, found.sort(list(rows))
+    coloured = cell_names(rows, names)
+    if not names or aggregate not in _ADDITIVE:
+        coloured.append(total)
+    heat = _choose_heat(found, coloured, aggregate)
+    schema = Schema(tuple(replace(one, heat=heat) if one.name in coloured else one for one in shown), shown.key)
+    return schema, found.sort(list(rows))
+
+
+def _choose_heat(table: pl.DataFrame, names: Sequence[str], aggregate: str) -> Heat | None:
+    """One heat for the cells of these columns."""
+    if aggregate == "failed":
+        return heat_of_shares()
+    values = pl.concat([table[name].cast(pl.Float64).rename("value") for name in names])
+    return heat_by_rank(values) if aggregate in _ADDITIVE else heat_by_size(values)
 
 
 def _as_text(cell: pl.Expr) -> pl.Expr:

@@ -28,6 +28,7 @@ from backends.http.errors import (
     OfflineError,
 )
 from backends.http.response import Freshness
+from backends.loading import LoadingWork
 from backends.locators import Locator
 from backends.pool import map_in_order
 from backends.resources import Detail, Document, Entry, Link, LogAddress, Page, Row
@@ -135,9 +136,11 @@ class ArtifactList(ClientListing):
         """A page whenever tasks have been listed. Of several tasks, those that cannot be listed are in the note."""
         failed: list[HttpError] = []
         odd: list[str] = []
-        unrun = 0
+        unrun = done = 0
         for batch in map_in_order(self._fetch, self.task_ids, cancel):
             cancel.check()
+            done += len(batch)
+            self._work = LoadingWork(done, len(self.task_ids), "tasks read") if len(self.task_ids) > 1 else None
             failed += [task.error for task in batch if task.error is not None]
             if failed and len(failed) == len(self.task_ids):
                 raise failed[0]

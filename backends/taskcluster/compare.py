@@ -13,7 +13,7 @@ from typing import TypeVar
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.frames.schema import Column, Kind, Schema
+from backends.frames.schema import Column, Effect, Kind, Schema
 from backends.frames.significance import COMPARED, compare
 from backends.locators import InvalidLocatorError, Locator
 from backends.pool import map_concurrently
@@ -51,7 +51,7 @@ TASK_CHANGES = Schema(
         Column("duration_base", Kind.DURATION, "Duration base", "s"),
         Column("duration_new", Kind.DURATION, "Duration new", "s"),
         Column("delta", Kind.DURATION, "Δ", "s"),
-        Column("delta_percent", Kind.NUMBER, "Δ %"),
+        Column("delta_percent", Kind.NUMBER, "Δ %", effect=Effect("shift")),
         Column("shift", Kind.STATE, "Duration"),
         Column("p", Kind.NUMBER, "p (ranks)"),
         Column("cliffs_delta", Kind.NUMBER, "Cliff's δ"),
@@ -64,7 +64,7 @@ TASK_CHANGES = Schema(
         Column("n_base", Kind.COUNT, "Timed base", hidden=True),
         Column("n_new", Kind.COUNT, "Timed new", hidden=True),
         Column("suite", Kind.TEXT, "Suite"),
-        Column("platform", Kind.TEXT, "Platform"),
+        Column("platform", Kind.TEXT, "Platform", keeps_end=True),
         Column("kind", Kind.TEXT, "Kind", hidden=True),
         Column("task_base", Kind.ID, "Task base", hidden=True),
         Column("task_new", Kind.ID, "Task new", hidden=True),
@@ -81,7 +81,7 @@ SERIES_CHANGES = Schema(
         Column("suite", Kind.TEXT, "Suite", width=16, keeps_end=True),
         Column("subtest", Kind.TEXT, "Subtest", width=20, keeps_end=True),
         *_BY_HOW_MUCH,
-        Column("platform", Kind.TEXT, "Platform"),
+        Column("platform", Kind.TEXT, "Platform", keeps_end=True),
         *(column for column in COMPARED[1:] if column not in _BY_HOW_MUCH),
         Column("unit", Kind.TEXT, "Unit"),
         Column("lower_is_better", Kind.TEXT, "Lower is better"),

@@ -291,6 +291,21 @@ TIMELINE_LINES = Schema(
 )
 
 
+def timeline_lines(bins: pl.DataFrame) -> pl.DataFrame:
+    """Two rows a bin (schema `TIMELINE_LINES`, drawn as `TIMELINE_CHART`) of what `timeline` returns."""
+    parts = [
+        bins.select(
+            pl.concat_str(pl.lit(what), "key", separator=" ").alias("key"), "time", pl.col(what).alias("tasks"),
+            pl.lit(what).alias("what"), "until", pl.col("started").alias("begun"), pl.col("resolved").alias("ended"),
+        )
+        for what in ("running", "pending")
+    ]  # fmt: skip
+    return pl.concat(parts).select(pl.col(name).cast(dtype) for name, dtype in TIMELINE_LINES.polars().items())
+
+
+TIMELINE_CHART = Chart(x="time", y="tasks", by="what", joined=True)
+
+
 class GroupViewList(ClientListing):
     """Computed from the rows of a group, or of some tasks of it; one page. `pages` raises the group's `AppError`s."""
 
@@ -390,19 +405,10 @@ class TimelineList(GroupViewList):
     what = "timeline"
     empty_text = "No task of these has run or waited yet."
     default_sort = (("time", False),)
-    chart = Chart(x="time", y="tasks", by="what", joined=True)
+    chart = TIMELINE_CHART
 
     def compute(self, tasks: pl.DataFrame) -> pl.DataFrame:
-        bins = timeline(tasks, BINS)
-        parts = [
-            bins.select(
-                pl.concat_str(pl.lit(what), "key", separator=" ").alias("key"), "time", pl.col(what).alias("tasks"),
-                pl.lit(what).alias("what"), "until", pl.col("started").alias("begun"),
-                pl.col("resolved").alias("ended"),
-            )
-            for what in ("running", "pending")
-        ]  # fmt: skip
-        return pl.concat(parts).select(pl.col(name).cast(dtype) for name, dtype in TIMELINE_LINES.polars().items())
+        return timeline_lines(timeline(tasks, BINS))
 
     def summary(self, frame: pl.DataFrame) -> str:
         """ "at most 120 running, 34 pending"."""

@@ -31,6 +31,7 @@ from backends.http.errors import (
 from backends.http.policies import CachePolicy
 from backends.http.response import Freshness, Response
 from backends.lenient_json import as_dict, as_list, as_text
+from backends.loading import LoadingWork
 from backends.pool import WORKERS, map_in_order
 from backends.resources import Entry, Page, Row
 from backends.taskcluster import urls
@@ -214,9 +215,11 @@ class MeasurementList(ClientListing):
         """
         total = ReadSummary()
         self._unreached = []
-        any_rows = False
+        any_rows, done = False, 0
         for batch in map_in_order(self._read_task, self.tasks, cancel):
             cancel.check()
+            done += len(batch)
+            self._work = LoadingWork(done, len(self.tasks), "tasks read") if len(self.tasks) > 1 else None
             rows = [row for task in batch for row in task.rows]
             for task in batch:
                 total.add_counts(task)

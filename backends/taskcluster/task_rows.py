@@ -46,7 +46,7 @@ TASKS = Schema(
             get=seconds_between("started", "resolved").round(3),
         ),
         Column("suite", Kind.TEXT, "Suite", width=28, keeps_end=True, section="Task", get="suite"),
-        Column("platform", Kind.TEXT, "Platform", section="Task", get="platform"),
+        Column("platform", Kind.TEXT, "Platform", keeps_end=True, section="Task", get="platform"),
         Column("build_type", Kind.TEXT, "Build", section="Task", get="build_type"),
         Column("chunk", Kind.TEXT, "Chunk", section="Task", get="chunk"),
         Column("symbol", Kind.TEXT, "Symbol", section="Treeherder", get="symbol"),

@@ -11,7 +11,7 @@ import polars as pl
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
 from backends.frames.getters import epoch_seconds, iso_time, optional, seconds_between, with_context, yes_if
-from backends.frames.schema import Column, Kind, Schema
+from backends.frames.schema import Column, Effect, Kind, Schema
 from backends.http.errors import HttpError
 from backends.listings import refine
 from backends.resources import LIST, PUSH, ROW, Entry, Link, LogAddress, Page, Question, Row, digit_key
@@ -216,10 +216,12 @@ class _AlertRow(msgspec.Struct, gc=False):
 ALERTS = Schema(
     (
         Column("change", Kind.STATE, "Change", width=12, section="Alert", get=lambda row: describe_change(row.alert)),
-        Column("percent", Kind.NUMBER, "Δ %", section="Alert", get=lambda row: signed_percent(row.alert)),
+        Column("percent", Kind.NUMBER, "Δ %", section="Alert", effect=Effect("change"),
+               get=lambda row: signed_percent(row.alert)),
         Column("suite", Kind.TEXT, "Suite", width=16, get="series.suite"),
         Column("test", Kind.TEXT, "Test", width=14, get=optional("series.test")),
-        Column("platform", Kind.TEXT, "Platform", width=19, section="Series", get="series.machine_platform"),
+        Column("platform", Kind.TEXT, "Platform", width=19, keeps_end=True, section="Series",
+               get="series.machine_platform"),
         Column("status", Kind.STATE, "Status", width=12, section="Alert",
                get=lambda row: status_word(row.alert.status, ALERT_STATUSES)),
         Column("options", Kind.TEXT, "Options", width=20, section="Series",

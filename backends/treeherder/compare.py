@@ -73,7 +73,7 @@ VALUES = Schema(
     (
         Column("suite", Kind.TEXT, "Suite", get="summary.suite"),
         Column("test", Kind.TEXT, "Test", get=optional("summary.test")),
-        Column("platform", Kind.TEXT, "Platform", get="summary.platform"),
+        Column("platform", Kind.TEXT, "Platform", keeps_end=True, get="summary.platform"),
         Column("name", Kind.TEXT, "Name", get="summary.name"),
         Column("unit", Kind.TEXT, "Unit", get=optional("summary.measurement_unit")),
         Column("application", Kind.TEXT, "Application", get=optional("summary.application")),
@@ -102,7 +102,7 @@ COMPARED_TESTS = with_sections(
             _BY_NAME["delta_percent"],
             Column("suite", Kind.TEXT, "Suite", width=18),
             Column("test", Kind.TEXT, "Test", width=8),
-            Column("platform", Kind.TEXT, "Platform", width=19),
+            Column("platform", Kind.TEXT, "Platform", width=19, keeps_end=True),
             Column("options", Kind.TEXT, "Options", width=24),
             *(_BY_NAME[name] for name in _MEDIANS),
             Column("shift_low", Kind.NUMBER, "Δ at least"),

@@ -124,7 +124,7 @@ SIGNATURES = Schema(
     (
         Column("suite", Kind.TEXT, "Suite", width=19, get="suite"),
         Column("test", Kind.TEXT, "Test", width=8, get=optional("test")),
-        Column("platform", Kind.TEXT, "Platform", width=19, get="machine_platform"),
+        Column("platform", Kind.TEXT, "Platform", width=19, keeps_end=True, get="machine_platform"),
         Column("options", Kind.TEXT, "Options", width=15, get=_joined_words("extra_options")),
         Column("application", Kind.TEXT, "Application", get=optional("application")),
         Column("option", Kind.TEXT, "Build", get=_name_by("option_collection_hash", lambda names: names.options)),

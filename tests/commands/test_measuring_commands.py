@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -90,7 +91,7 @@ def test_the_differences_of_two_groups_can_be_filtered(
 
 
 def test_a_group_is_broken_down_over_names_over_time_and_along_its_chain(
-    demo: dict[str, str], capsysbinary: pytest.CaptureFixture[bytes]
+    demo: dict[str, str], capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path
 ) -> None:
     group = demo["taskcluster.finished-group"]
     by_kind = rows(capsysbinary, breakdown, group, "--by", "kind")
@@ -99,6 +100,9 @@ def test_a_group_is_broken_down_over_names_over_time_and_along_its_chain(
     assert sum(float(row["machine_hours"]) for row in by_suite) == pytest.approx(hours)
     over_time = rows(capsysbinary, breakdown, group, "--timeline", "--bins", "10")
     assert 2 <= len(over_time) <= 11
+    called(breakdown, group, "--timeline", "--plot", str(tmp_path / "timeline.svg"))
+    drawn = (tmp_path / "timeline.svg").read_text()
+    assert ">running<" in drawn and ">pending<" in drawn and "(UTC)<" in drawn  # both over time
     chain = rows(capsysbinary, breakdown, group, "--critical-path")
     assert len(chain) >= 2 and chain[0]["step"] == "1"
     capsysbinary.readouterr()

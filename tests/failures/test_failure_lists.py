@@ -263,6 +263,29 @@ def test_many_tasks_are_read_at_the_same_time_within_the_limit_of_a_host(group: 
     assert most == 16
 
 
+def test_how_many_tasks_of_how_many_were_read_is_known_while_they_are(group: Group) -> None:
+    go_on = threading.Event()
+
+    def held(request: httpx.Request) -> httpx.Response:
+        assert go_on.wait(30)
+        return body(jsonl(FAILURE))
+
+    for number in range(20):
+        group.task({SUMMARY: held if number == 10 else jsonl(FAILURE)})
+    group.task({}, state="completed")
+    locator = FailuresOf(TaskGroup(GROUP, ROOT).text())
+    resource = open_resource(locator, group.queue.http(), config.load(), CancelToken())
+    assert resource.work is None
+    count = 0
+    for page in resource.pages(CancelToken()):
+        count = len(page.frame) if page.replace else count + len(page.frame)
+        if not go_on.is_set():
+            assert resource.work is not None and 1 <= count <= resource.work.done <= 19
+            assert resource.work.text == f"{resource.work.done} of 20 failed tasks read"
+            go_on.set()
+    assert count == 20 and resource.work is None
+
+
 def test_rows_come_in_the_order_of_the_tasks(group: Group) -> None:
     for number in range(30):
         group.task({SUMMARY: jsonl({**FAILURE, "message": f"m {number}"})})

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from backends.frames.column_formats import choose_format, draw_bar, format_cells, measure_values, measure_width
+from backends.frames.column_formats import (
+    choose_format,
+    draw_ages,
+    draw_bar,
+    format_cells,
+    measure_values,
+    measure_width,
+)
 from backends.frames.formats import MISSING
 from backends.frames.schema import DTYPES, Column, Kind
 
@@ -95,3 +104,22 @@ def test_a_longer_bar_is_a_larger_value(values: list[float], cells: int) -> None
     assert all(cell_len(bar) == cells for bar in bars)
     assert halves == sorted(halves)
     assert all(count for count, value in zip(halves, series, strict=True) if value)
+
+
+def test_a_ruler_of_ages_says_where_each_age_is_reached() -> None:
+    days = [float(n // 2 * 86400) for n in range(60)]  # two results a day
+    assert draw_ages(days, 60) == "newest    5 d       10 d      15 d      20 d      25 d      "
+    assert draw_ages(days, 26) == "newest    5 d       10 d   "[:26]
+    assert draw_ages([0.0, 60.0, 120.0], 20) == "newest".ljust(20)
+    assert draw_ages([], 10) == "newest    "
+    hours = [600.0 * n for n in range(60)]
+    assert draw_ages(hours, 60) == "newest      2 h         4 h         6 h         8 h         "
+
+
+@given(st.lists(st.floats(0, 1e8), max_size=120).map(sorted), st.integers(0, 120))
+def test_a_ruler_of_ages_fits_and_its_labels_are_apart(ages: list[float], width: int) -> None:
+    line = draw_ages(ages, width)
+    assert len(line) == width
+    for match in re.finditer(r"(\d+) ([dh])", line):
+        age = int(match[1]) * (86400 if match[2] == "d" else 3600)
+        assert ages[match.start()] >= age and (match.start() == 0 or ages[match.start() - 1] < age)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime, timedelta
@@ -59,6 +60,46 @@ def test_each_point_is_drawn_once_and_points_are_not_joined() -> None:
     rules = count(figure, "polyline")
     joined = plot_rows(FRAME, SCHEMA, chart=Chart(x="at", y="took", by="series", joined=True))
     assert count(joined, "polyline") == rules + 2
+
+
+def labels(figure: Figure) -> list[str]:
+    return [mark.text for mark in figure.marks if isinstance(mark, Label)]
+
+
+def test_axes_say_their_unit_and_their_zone_once() -> None:
+    """Ticks of hours have times, and the axis says of which day."""
+    hours = FRAME.filter(pl.col("at") < START + timedelta(hours=8))
+    found = labels(plot_rows(hours, SCHEMA, chart=Chart(x="at", y="took"), title="Hours"))
+    assert "At on 2026-11-01 (UTC)" in found and "Took" in found  # its labels are 5s, 1m
+    assert {"01:00", "05:00"} <= set(found) and not any(text.startswith("11-01") for text in found)
+    found = labels(plot_rows(FRAME, SCHEMA, column="at"))
+    assert "At, 2026 (UTC)" in found and {"11-02 00:00", "11-02 12:00"} <= set(found) and "rows" in found
+    measured = Schema(
+        (*SCHEMA.columns, Column("value", Kind.NUMBER, "Value"), Column("unit", Kind.TEXT, "Unit")), "key"
+    )
+    values = FRAME.with_columns(pl.col("took").alias("value"), pl.lit("ms").alias("unit"))
+    assert "Value (ms)" in labels(plot_rows(values, measured, chart=Chart(x="at", y="value")))
+    assert "Value (ms)" in labels(plot_rows(values, measured, column="value"))
+    mixed = values.with_columns(pl.when(pl.col("took") > 5).then(pl.lit("ms")).otherwise(pl.lit("MB")).alias("unit"))
+    assert "Value" in labels(plot_rows(mixed, measured, chart=Chart(x="at", y="value")))
+
+
+def test_the_names_of_series_that_end_alike_do_not_overlap() -> None:
+    frame = FRAME.with_columns(
+        pl.lit(3.0).alias("took"), pl.col("key").cast(pl.Int64).mod(6).cast(pl.String).alias("series")
+    )
+    figure = plot_rows(frame, SCHEMA, chart=Chart(x="at", y="took", by="series"))
+    lines = sorted(mark.y for mark in figure.marks if isinstance(mark, Label) and mark.bold and mark.anchor == "end")
+    assert len(lines) == 6 and all(second - first >= 12 for first, second in itertools.pairwise(lines))
+
+
+def test_every_mark_is_inside_the_figure() -> None:
+    for figure in (plot_rows(FRAME, SCHEMA, chart=Chart(x="at", y="took")), plot_rows(FRAME, SCHEMA, column="at")):
+        for mark in figure.marks:
+            if isinstance(mark, Label):
+                width = len(mark.text) * 7
+                left = mark.x - {"start": 0, "middle": width / 2, "end": width}[mark.anchor]
+                assert left >= 0 and left + width <= figure.width and 12 <= mark.y <= figure.height - 4, mark
 
 
 def test_an_alert_has_its_words_and_the_medians_around_it() -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from backends.errors import FileError, UsageError
 from backends.frames.charts import Chart
 from backends.frames.formats import safe_text
+from backends.frames.heat import HEAT_COLORS, Heat, HeatRole
 from backends.frames.reports import MOST_ROWS, ReportHeading, is_web_url, render_report, write_report
 from backends.frames.schema import Column, Kind, Schema
 
@@ -210,3 +211,16 @@ def test_a_name_without_a_directory_is_in_the_current_one(tmp_path: Path, monkey
     assert (tmp_path / "below" / "a.html").exists() and (tmp_path / "b.HTM").exists()
     with pytest.raises(FileError, match="cannot be written"):
         write_report(rows(["x"]), SCHEMA, Path("nosuch/a.html"), ReportHeading("x"))
+
+
+def test_cells_with_a_heat_have_the_colour_of_their_step_on_light_and_dark_pages() -> None:
+    heat = Heat((0, 10, 25, 50), HeatRole.FAILED)
+    schema = Schema(
+        (Column("suite", Kind.TEXT, "Suite"), Column("share", Kind.NUMBER, "Share", "%", heat=heat)), "suite"
+    )
+    frame = pl.DataFrame({"suite": ["a", "b", "c"], "share": [0.0, 30.0, None]}, schema=schema.polars())
+    page = render_report(frame, schema, ReportHeading("Shares"), made=MADE)
+    assert '<td class="n">0</td>' in page and '<td class="n heat-failed-3">30</td>' in page
+    for side in HEAT_COLORS[HeatRole.FAILED]:
+        ground, ink = side[2]
+        assert f"--heat-failed-3: {ground}; --on-heat-failed-3: {ink};" in page

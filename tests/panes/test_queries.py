@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
+from textual.color import Color
 from textual.widgets import Input
 
 from backends.demo import DemoOptions, DemoServer, locators
@@ -76,6 +77,10 @@ async def test_a_pivot_table_opens_the_rows_behind_the_cell_under_the_cursor(dem
         table = shown_view(app).table
         assert table.frame["rows"].sum() == first.table.total_count
         names = [column.name for column in table.visible_columns]
+        loudest = Color.parse(app.theme_variables["ci-heat-amount-4"]).rich_color
+        painted = [table.render_line(line) for line in range(1, 1 + table.row_count)]
+        grounds = {segment.style.bgcolor for strip in painted for segment in strip if segment.style}
+        assert loudest in grounds  # cells are coloured by value
         await pilot.press(*["right"] * names.index("completed"))
         row = table.cursor_row
         assert row is not None

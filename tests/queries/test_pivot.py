@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.errors import UsageError
+from backends.frames.heat import heat_of_shares
 from backends.frames.schema import Column, Kind, Schema
 from backends.queries.locators import AGGREGATES
 from backends.queries.pivot import MOST_COLUMNS, column_values, pivot, rows_behind, rows_that
@@ -63,6 +64,22 @@ def test_the_share_of_failed_rows() -> None:
     _, found = pivot(FEW, SCHEMA, ["suite"], "platform", "", "failed")
     assert found.filter(pl.col("suite") == "a").row(0, named=True)["linux"] == 50.0
     assert dict(found.select("suite", "all").iter_rows()) == {"(none)": 0.0, "a": pytest.approx(100 / 3), "b": 0.0}
+
+
+def steps_of(aggregate: str, value: str = "", columns: str = "platform") -> dict[str, list[int]]:
+    schema, found = pivot(FEW, SCHEMA, ["suite"], columns, value, aggregate)
+    coloured = [column for column in schema if column.heat is not None]
+    return {one.name: [one.heat.step(cell) for cell in found[one.name].to_list()] for one in coloured if one.heat}
+
+
+def test_cells_are_coloured_by_value() -> None:
+    """Suites: (none), a, b. The number of rows, and totals of counts, are of another size and stay plain."""
+    assert steps_of("count") == {"linux": [0, 4, 0], "mac": [0, 0, 0], "(none)": [0, 0, 0]}
+    assert steps_of("median", "duration") == {"all": [0, 4, 0], "linux": [0, 4, 0], "mac": [0, 0, 0],
+                                              "(none)": [0, 0, 0]}  # fmt: skip
+    assert steps_of("failed") == {"all": [0, 3, 0], "linux": [0, 3, 0], "mac": [0, 0, 0], "(none)": [0, 0, 0]}
+    assert steps_of("count", columns="") == {"all": [0, 4, 0]}
+    assert pivot(FEW, SCHEMA, ["suite"], "", "", "failed")[0]["all"].heat == heat_of_shares()
 
 
 @pytest.mark.parametrize(

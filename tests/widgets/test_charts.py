@@ -61,7 +61,8 @@ def test_a_stack_is_as_high_as_its_total_and_shows_its_largest_group(groups: lis
         (Kind.COUNT, [0.0, 1000.0], ["0", "1,000"]),
         (Kind.NUMBER, [0.0, 0.25, 1.5, 20.0], ["0", "0.25", "1.5", "20"]),
         (Kind.TIME, [1_790_000_000_000.0, 1_790_003_600_000.0], ["14:13", "15:13"]),
-        (Kind.TIME, [1_790_000_000_000.0, 1_792_592_000_000.0], ["09-21", "10-21"]),
+        (Kind.TIME, [1_790_000_000_000.0, 1_792_592_000_000.0], ["09-21 14:13", "10-21 14:13"]),
+        (Kind.TIME, [1_789_948_800_000.0, 1_792_540_800_000.0], ["09-21", "10-21"]),
     ],
 )
 def test_labels_are_as_short_as_they_can_be(kind: Kind, edges: list[float], labels: list[str]) -> None:

@@ -116,6 +116,29 @@ async def test_nothing_new_and_nothing_to_compare_with_are_said() -> None:
         assert "The log of 0 could not be read: The log is gone." in gone.against_text()
 
 
+async def test_reading_the_passing_logs_says_which_of_how_many_and_how_much() -> None:
+    """Two are read at once; the first has been read, the others wait."""
+    reads, go_on = threading.Semaphore(0), threading.Event()
+
+    class Slow(GivenRuns):
+        def index(self, run: PassingRun, cancel: CancelToken) -> LogIndex:
+            if run.name != "0":
+                reads.release()
+                assert go_on.wait(30)
+            self.read += 6_000_000
+            return super().index(run, cancel)
+
+    async with show_log(sources.from_bytes(FAILED)) as (view, pilot):
+        given = Slow(PASSED, PASSED, PASSED)
+        found = NewLineSearch(view.reading.spool, given.find, given)
+        start_daemon(found.run, "new lines")
+        view.show_new_lines(found)
+        await until(pilot, lambda: "◌ reading passing log 2 of 3, 6.0 MB" in view.status_text)
+        go_on.set()
+        await until(pilot, lambda: found.complete and "2 new lines against 3 runs" in view.status_text)
+        assert given.describe() == "reading passing log 3 of 3, 18.0 MB"
+
+
 def test_a_spare_run_takes_the_place_of_one_whose_log_is_gone() -> None:
     given = GivenRuns(AppError("The log is gone."), PASSED, FAILED)
     found = given.find(CancelToken())

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import polars as pl
 import pytest
 from rich.cells import cell_len
 from rich.style import Style
 
 from backends.frames.schema import Column, Kind, Schema
+from backends.taskcluster.task_rows import TASKS
+from backends.treeherder.alerts import ALERTS
+from backends.treeherder.compare import COMPARED_TESTS
+from backends.treeherder.signatures import SIGNATURES
 from tests.frame_rows import frame_from_rows
 from tui.widgets.hyperlinks import find_link, terminal_has_links
-from tui.widgets.table_drawing import CellTexts, Columns, LineLayout, RowPainter, RowState, Slot, Viewport
+from tui.widgets.row_painting import RowPainter, RowState, Viewport
+from tui.widgets.table_drawing import CellTexts, Columns, LineLayout, Slot
 from tui.widgets.table_model import FrameModel
 
 SCHEMA = Schema(
@@ -132,3 +138,38 @@ def test_lines_have_the_width_of_the_screen_at_every_size() -> None:
 def test_a_declared_name_is_the_name() -> None:
     named = Schema((*SCHEMA.columns[:4], replace(SCHEMA["note"], is_name=True)), "name")
     assert (SCHEMA.name_column, named.name_column) == ("name", "note")
+
+
+def test_a_wide_table_shows_names_whole_that_a_narrow_one_cuts() -> None:
+    schema = Schema(
+        (
+            Column("name", Kind.TEXT, "Name", width=40, keeps_end=True),
+            *(Column(f"other{n}", Kind.TEXT, f"Other {n}", width=30) for n in range(8)),
+        ),
+        "name",
+    )
+    frame = pl.DataFrame({"name": ["n" * 58], **{f"other{n}": ["o" * 30] for n in range(8)}})
+    columns = Columns(schema, 1)
+    columns.observe(frame)
+    assert [columns.place(width).slots[0].width for width in (80, 100, 130, 150)] == [40, 40, 52, 58]
+
+
+@pytest.mark.parametrize("schema", [SIGNATURES, COMPARED_TESTS, ALERTS, TASKS])
+def test_platforms_differ_in_their_ends_which_stay(schema: Schema) -> None:
+    assert schema["platform"].keeps_end
+
+
+def test_results_have_a_ruler_of_their_ages_or_else_their_legend() -> None:
+    schema = Schema((Column("name", Kind.TEXT, "Name"), Column("past", Kind.TEXT, "Past", results=True)), "name")
+    frame = pl.DataFrame({"name": ["a"], "past": ["FP" * 20]})
+    model, columns = FrameModel(schema), Columns(schema, 1)
+    model.append(frame)
+    columns.observe(frame)
+    painter = RowPainter(CellTexts(model), lambda name: Style())
+    view = Viewport(columns.place(80), 0, 80)
+    assert "F failed ~ flaky" in painter.header(view, (), None).text
+    painter.ages = [86400.0 * n for n in range(40)]
+    header, row = (
+        line.text for line in (painter.header(view, (), None), painter.row(view, RowState(0, False, False, False)))
+    )
+    assert header.index("10 d") == row.index("F") + 10  # above the result that is ten days older

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.style import Style
 
+from backends.frames.column_formats import draw_effect
 from backends.frames.formats import safe_text
-from backends.frames.schema import Column, Kind, Schema
+from backends.frames.heat import Heat, HeatRole
+from backends.frames.schema import Column, Effect, Kind, Schema
 from tests.frame_rows import frame_from_rows
-from tui.widgets.table_drawing import CellTexts, Columns, RowPainter, RowState, Viewport, fit, fit_ends, fit_number
+from tui.widgets.row_painting import RowPainter, RowState, Viewport
+from tui.widgets.table_drawing import CellTexts, Columns, fit, fit_ends, fit_number
 from tui.widgets.table_model import FrameModel, SortKey
 
 SCHEMA = Schema(
@@ -73,6 +76,81 @@ def test_every_line_has_exactly_the_width_of_the_widget(
         assert cell_len(line.text) == width
         assert line.cell_length == width
         assert not any(unicodedata.category(character) in {"Cc", "Cf", "Cs"} for character in line.text)
+
+
+def test_the_fill_of_a_cell_is_the_step_of_its_value_and_its_number_stays() -> None:
+    heat = Heat((0, 10, 25, 50), HeatRole.FAILED)
+    schema = Schema(
+        (Column("suite", Kind.TEXT, "Suite"), Column("share", Kind.NUMBER, "Share", unit="%", heat=heat)), "suite"
+    )
+    frame = frame_from_rows(schema, [("a", 0.0), ("b", 5.0), ("c", 60.0), ("d", None)])
+    model, columns = FrameModel(schema), Columns(schema, 1)
+    model.append(frame)
+    columns.observe(frame)
+    painter = RowPainter(CellTexts(model), lambda name: Style(meta={"name": name}))
+    view = Viewport(columns.place(60), 0, 60)
+    fills = []
+    for at in range(4):
+        strip = painter.row(view, RowState(at, at == 2, False, False))
+        filled = [s for s in strip if s.style and s.style.meta.get("name", "").startswith("heat")]
+        fills.append([(s.style.meta["name"], s.text.strip()) for s in filled if s.style])
+    assert fills == [[], [("heat-failed-1", "5")], [("heat-failed-4", "60")], []]
+
+
+def test_a_change_for_the_worse_has_its_bar_at_the_right_whatever_its_sign() -> None:
+    """Less of a score is worse; what may be noise is thin."""
+    effect = Effect("verdict", "direction")
+    schema = Schema(
+        (
+            Column("verdict", Kind.STATE, "Verdict"), Column("name", Kind.TEXT, "Name"),
+            Column("change", Kind.NUMBER, "Δ %", effect=effect), Column("direction", Kind.TEXT, "Direction"),
+        ),
+        "name",
+    )  # fmt: skip
+    frame = frame_from_rows(
+        schema,
+        [
+            ("regression", "score", -20.0, "worse"), ("improvement", "time", -40.0, "better"),
+            ("improvement", "huge", 900.0, "better"), ("no change", "noise", -3.4, "better"),
+            ("no change", "more noise", 3.4, "worse"), (None, "new", None, None),
+        ],
+    )  # fmt: skip
+    model, columns = FrameModel(schema), Columns(schema, 1)
+    model.append(frame)
+    columns.observe(frame)
+    painter = RowPainter(CellTexts(model), lambda name: Style(meta={"name": name}))
+    view = Viewport(columns.place(90), 0, 90)
+    assert "Δ % better│worse " in painter.header(view, (), None).text
+    drawn, colours = [], []
+    for at in range(6):
+        strip = painter.row(view, RowState(at, False, False, False))
+        middle = strip.text.index("│")
+        drawn.append(strip.text[middle - 6 : middle + 7])
+        lines = [s for s in strip if s.style and set(s.text) & set("━─╸╺╴╶")]
+        colours.append([s.style.meta["name"] for s in lines if s.style])
+    assert drawn == [
+        "      │━━━   ",
+        "━━━━━━│      ",
+        "━━━━━━│      ",
+        "     ╶│      ",
+        "      │╴     ",
+        "      │      ",
+    ]
+    assert colours == [["bad"], ["good"], ["good"], ["data"], ["data"], []]
+    assert "━" in painter.row(view, RowState(0, True, False, False)).text
+    assert "│" not in painter.row(Viewport(columns.place(60), 0, 60), RowState(0, False, False, False)).text
+
+
+@given(st.one_of(st.none(), st.floats()), st.booleans(), st.booleans(), st.integers(1, 12))
+def test_a_bar_of_a_change_has_its_cells_and_only_one_side(
+    percent: float | None, worse: bool, certain: bool, half: int
+) -> None:
+    bar = draw_effect(percent, worse, certain, half)
+    assert len(bar) == 2 * half + 1 and bar[half] == "│"
+    empty = bar[:half] if worse else bar[half + 1 :]
+    assert not empty.strip()
+    has_line = percent is not None and percent == percent and percent != 0
+    assert bool(bar.replace("│", "").strip()) == has_line
 
 
 @given(text=hostile, width=st.integers(0, 40), right=st.booleans())

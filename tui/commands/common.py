@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +87,7 @@ def open_and_read(
         say(f"note: filtered by {resource.first_filter}, as the URL says.")
         filter_text = f"{resource.first_filter} {filter_text}".strip()
     wanted = filters.parse(filter_text, resource.schema)  # a wrong one is said before 10,000 tasks are listed
-    gathered = read_with_progress(resource, cancel, partial(count_message, resource.noun[1]))
+    gathered = read_with_progress(resource, cancel)
     frame = _select_artifact(gathered.frame, opened)
     chosen = frame if wanted.is_empty else frame.filter(wanted.mask(frame))
     if chosen.is_empty() and not frame.is_empty():
@@ -98,17 +97,25 @@ def open_and_read(
     return resource, replace(gathered, frame=chosen)
 
 
-def read_with_progress(
-    resource: Resource, cancel: CancelToken, words: Callable[[int, int | None], str | Callable[[], str]]
-) -> ListContents:
-    """The whole list. `words(rows, total)` say on stderr how far it is; then what should be known about it is told."""
+def read_with_progress(resource: Resource, cancel: CancelToken) -> ListContents:
+    """The whole list. Meanwhile a line on stderr says how far it is and how long it will take; then what should be
+    known about it is told."""
+    from backends.loading import LoadingPace, describe_loading
     from backends.resources import read_list
 
-    progress = Progress()
-    try:
-        found = read_list(resource, cancel, lambda rows, total: progress.show(words(rows, total)))
-    finally:
-        progress.clear()
+    pace, so_far = LoadingPace(), list[tuple[int, int | None]]()
+
+    def describe() -> str:
+        work = resource.work
+        if not so_far and work is None:
+            return ""
+        rows, total = so_far[-1] if so_far else (0, None)
+        pace.update(rows, total, work)
+        counted = count_message(resource.noun[1], rows, total) if rows or work is None else ""
+        return describe_loading(counted, work, pace.text)
+
+    with Progress().following(describe):
+        found = read_list(resource, cancel, lambda rows, total: so_far.append((rows, total)))
     print_notes(found)
     return found
 
@@ -151,5 +158,5 @@ def _select_artifact(frame: pl.DataFrame, opened: Locator) -> pl.DataFrame:
     return found.filter(found["run"].eq_missing(found["run"].max()))
 
 
-def count_message(things: str, rows: int, total: int | None) -> Callable[[], str]:
-    return lambda: f"{rows:,}{f' of {total:,}' if total else ''} {things} so far"
+def count_message(things: str, rows: int, total: int | None) -> str:
+    return f"{rows:,}{f' of {total:,}' if total else ''} {things} so far"

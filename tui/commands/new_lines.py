@@ -10,7 +10,7 @@ import click
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
 from tui.commands.log_output import write_log
-from tui.commands.output import say
+from tui.commands.output import Progress, say
 
 if TYPE_CHECKING:
     from backends.resources import LogAddress
@@ -52,13 +52,14 @@ def write_new_lines(
     from backends.failures.new_lines import NewLineFinder, split_pieces
     from backends.failures.passing_runs import IndexReader, PassingRun, PassingRuns, find_passing_runs
 
-    if against:
-        logs = [find(locator) for locator in against]
-        found = PassingRuns(runs=[PassingRun(one.title, one) for one in logs])
-    else:
-        found = find_passing_runs(log.locator, session.http, session.settings, cancel, runs or RUNS)
     reader = IndexReader(session.http, session.open_downloader)
-    passing = read_passing_runs(found, reader, cancel) if found.runs else None
+    with Progress().following(lambda: reader.describe() if reader.wanted else "looking for runs that passed"):
+        if against:
+            logs = [find(locator) for locator in against]
+            found = PassingRuns(runs=[PassingRun(one.title, one) for one in logs])
+        else:
+            found = find_passing_runs(log.locator, session.http, session.settings, cancel, runs or RUNS)
+        passing = read_passing_runs(found, reader, cancel) if found.runs else None
     for note in found.notes:
         say(f"note: {note}")
     if passing is None:

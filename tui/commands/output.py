@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from tui.commands.options import FAILURES, NOTES
 if TYPE_CHECKING:
     import polars as pl
 
+    from backends.frames.figures import Figure
     from backends.frames.reports import ReportHeading
     from backends.frames.schema import Schema
     from backends.resources import Resource
@@ -103,8 +104,12 @@ def emit(
     plot_column: str | None = None,
     report: str | None = None,
     resource: Resource | None = None,
+    figure: Callable[[], Figure] | None = None,
 ) -> None:
-    """Writes the frame where and how the options say. `resource`: whose rows they are; it knows how they are drawn."""
+    """Writes the frame where and how the options say. `resource`: whose rows they are; it knows how they are drawn.
+
+    `figure`: what --plot draws without --plot-column, where that is not the frame.
+    """
     from backends.frames import export, text_tables
 
     check_output(schema, {"columns": columns, "plot": plot, "plot_column": plot_column, "report": report})
@@ -113,8 +118,12 @@ def emit(
         from backends.frames.plots import plot_rows
 
         chart, title = (resource.chart, resource.title) if resource is not None else (None, "")
-        figure = plot_rows(frame, schema, chart=chart, column=plot_column, title=title)
-        write_figure(figure, Path(plot), overwrite=overwrite)
+        drawn = (
+            figure()
+            if figure is not None and plot_column is None
+            else plot_rows(frame, schema, chart=chart, column=plot_column, title=title)
+        )
+        write_figure(drawn, Path(plot), overwrite=overwrite)
     names = output_columns({"columns": columns})
     if report is not None:
         from backends.frames.reports import write_report

@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ import click
 from backends.errors import AppError, UsageError
 from backends.prow import locators
 from backends.prow.locators import BuildsView, FileTreeView, Place, ProwPath, ProwView
-from tui.commands.common import count_message, open_session, read_with_progress, warn_no_match
+from tui.commands.common import open_session, read_with_progress, warn_no_match
 from tui.commands.log_output import write_log
 from tui.commands.new_lines import check_new_lines_options, new_lines_options, write_new_lines
 from tui.commands.options import connection_options, download_options, filter_option, match_option
@@ -129,7 +128,7 @@ class ProwRun:
 
     def gather(self, resource: Resource) -> pl.DataFrame:
         """The complete list, with progress and what should be known about it on stderr."""
-        found = read_with_progress(resource, self.cancel, partial(count_message, resource.noun[1]))
+        found = read_with_progress(resource, self.cancel)
         if found.frame.is_empty() and not found.notes:
             say(f"note: {resource.empty_text}")
         return found.frame

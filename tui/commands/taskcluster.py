@@ -21,6 +21,7 @@ from tui.commands.output import check_output, emit, output_options, say
 if TYPE_CHECKING:
     import polars as pl
 
+    from backends.frames.figures import Figure
     from backends.frames.schema import Schema
     from backends.locators import Locator
     from backends.resources import Document, LogAddress, Resource
@@ -445,7 +446,15 @@ def breakdown(
             rows = group_stats.critical_path(tasks)
         else:
             rows = group_stats.group_statistics(tasks, by or "suite")
-        emit(keep(rows), schema, **output)
+        shown = keep(rows)
+        emit(shown, schema, **output, figure=(lambda: _plot_timeline(shown)) if timeline else None)
+
+
+def _plot_timeline(bins: pl.DataFrame) -> Figure:
+    from backends.frames.plots import plot_points
+    from backends.taskcluster.group_stats import TIMELINE_CHART, TIMELINE_LINES, timeline_lines
+
+    return plot_points(timeline_lines(bins), TIMELINE_LINES, TIMELINE_CHART, "Tasks running and pending")
 
 
 def _row_filter(text: str, schema: Schema) -> Callable[[pl.DataFrame], pl.DataFrame]:
@@ -465,10 +474,7 @@ def _load_tasks(session: Session, cancel: CancelToken, locator: str, filter_text
 
 
 def _load_measurements(session: Session, cancel: CancelToken, locator: str, filter_text: str) -> pl.DataFrame:
-    resource = _measurement_list(session, cancel, locator, filter_text)
-    total = len(resource.tasks)
-    noun = "task" if total == 1 else "tasks"
-    return read_with_progress(resource, cancel, lambda rows, _: f"{rows:,} values so far, of {total:,} {noun}").frame
+    return read_with_progress(_measurement_list(session, cancel, locator, filter_text), cancel).frame
 
 
 def _measurement_list(session: Session, cancel: CancelToken, locator: str, filter_text: str) -> MeasurementList:

@@ -16,13 +16,13 @@ from textual import events
 from textual.app import RenderResult
 from textual.message import Message
 
-from backends.frames.axis_ticks import Ticks, x_ticks, y_ticks
-from backends.frames.charts import MOST_SERIES, AxisWindow, ChartData, Points, nearest_row, number
+from backends.frames.axis_ticks import Ticks, axis_label, x_ticks, y_ticks
+from backends.frames.charts import MOST_SERIES, AxisWindow, ChartData, Points, find_unit, nearest_row, number
 from backends.frames.formats import safe_text
-from backends.frames.schema import Column, Schema
+from backends.frames.schema import Schema
 from backends.resources import Chart
 from tui.widgets.plot_widget import PlotText, PlotWidget, figure_text, new_figure, plotext_is_loaded
-from tui.widgets.table_drawing import fit_ends
+from tui.widgets.table_drawing import WIDE, fit_ends
 
 SIGNS = "●▲■◆✚○"  # of the points on lines, one a series
 CURSOR, EVENT, MEDIAN = "◉", "◆", "╌"
@@ -172,7 +172,9 @@ class ChartPanel(PlotWidget):
         if self._at is not None and (cell := canvas.cell_of(*self._at)) is not None:
             column, row = cell
             text.put(lines - row, self._left + column, CURSOR, self.role("accent") + Style(bold=True))
-        title = self._title(found, schema[chart.y], chart.joined)
+        up = axis_label(schema[chart.y], window.y0, window.y1, find_unit(frame, schema[chart.y]))
+        across = axis_label(schema[chart.x], window.x0, window.x1) if width >= WIDE else ""
+        title = self._title(found, up, across, chart.joined)
         title.truncate(width, overflow="ellipsis")
         return Text("\n", no_wrap=True, overflow="ellipsis").join([title, text.text(self.role("rule"))])
 
@@ -234,8 +236,7 @@ class ChartPanel(PlotWidget):
         middle = min(max(wanted, low + half), high - half)
         return (middle - half, middle + half)
 
-    def _title(self, found: Points, column: Column, joined: bool) -> Text:
-        label = column.label + (f" ({column.unit})" if column.unit else "")
+    def _title(self, found: Points, up: str, across: str, joined: bool) -> Text:
         counts = []
         for count, words in (
             (len(found.names[MOST_SERIES:]), "more series"),
@@ -245,7 +246,10 @@ class ChartPanel(PlotWidget):
         ):
             if count:
                 counts.append(Text(f"{count:,} {words}", style="italic"))
-        parts = [Text(safe_text(label, 40), style="bold"), *counts]
+        axes = Text(safe_text(up, 40), style="bold")
+        if across:
+            axes.append(f" by {safe_text(across, 60)}", self.role("muted"))
+        parts = [axes, *counts]
         drawn = found.names[:MOST_SERIES]
         # What is counted stays in sight; names lose their middles, for they differ in their ends.
         room = (self.size.width - sum(part.cell_len + 2 for part in parts)) // max(len(drawn), 1) - 5

@@ -17,7 +17,9 @@ from textual.widgets import Static
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
+from backends.http.errors import OfflineError
 from backends.http.response import Freshness
+from backends.loading import LoadingPace
 from backends.locators import Locator
 from backends.resources import Page, Resource
 from tui import crash_log
@@ -52,6 +54,7 @@ class LoadingView(PlainVertical):
         self._load_number = 0
         self._pages: deque[Page] = deque()  # of the load, that have come and are not shown yet; two threads use it
         self._pages_shown = 0.0  # time.monotonic()
+        self._pace = LoadingPace()
         self._freshness: Freshness | None = None
         self._first_key = ""  # of the row that the cursor begins on, until it has come
         self._meant_key = ""  # of the row that the locator meant, which some lists only know with their rows
@@ -96,7 +99,7 @@ class LoadingView(PlainVertical):
         return self.query_one(StatusLine).status.loading
 
     def on_mount(self) -> None:
-        self.set_interval(_SIGHT_TICK, self._report_rows_in_sight)
+        self.set_interval(_SIGHT_TICK, self._look_at_loading)
         if self.display:  # one that is below others when the app starts loads when it is seen
             self.load()
         else:
@@ -146,7 +149,10 @@ class LoadingView(PlainVertical):
         self._load_number += 1
         self._pages = deque()
         self._freshness = None
-        self.query_one(StatusLine).show(loading=True, problem="", note="", freshness=None, expected=None)
+        self._pace = LoadingPace()
+        self.query_one(StatusLine).show(
+            loading=True, problem="", note="", freshness=None, expected=None, work=None, left=""
+        )  # fmt: skip
         if self.table is None or self.table.total_count == 0:
             self._show_message("Loading…")
         fetch = partial(self._fetch, self._load_number, self._cancel, self._pages, refresh)
@@ -226,6 +232,8 @@ class LoadingView(PlainVertical):
             status |= {"note": page.note} if page.note else {}
         if frames:
             table.append(*frames)
+        if self.resource is not None and any(column.results for column in table.schema):
+            table.set_result_ages(self.resource.result_ages)
         self._pages_shown = time.monotonic()
         meant = self.resource.first_key if self.resource is not None else ""
         if meant != self._meant_key:
@@ -254,8 +262,10 @@ class LoadingView(PlainVertical):
             message = "Stopped. Press r to load again."
             status.show(loading=False, problem="", note="stopped before the end, r loads again")
         elif error is not None:
-            message = f"{error.sentence}\n\n{error.hint}\n\nr tries again · Esc goes back · Ctrl+O opens something else"
-            problem = f"{error.sentence} (r tries again)" if rows else "failed, r tries again"
+            can_go_online = isinstance(error, OfflineError) and self.session.capsule is None
+            again = "O goes online" if can_go_online else "r tries again"
+            message = f"{error.sentence}\n\n{error.hint}\n\n{again} · Esc goes back · Ctrl+O opens something else"
+            problem = f"{error.sentence} ({again})" if rows else f"failed, {again}"
             status.show(loading=False, problem=problem)
         else:
             notes = " ".join(self.session.notes)
@@ -282,6 +292,16 @@ class LoadingView(PlainVertical):
             return None
         asked = self.table.columns_in_use if self.table is not None else frozenset[str]()
         return asked.union(resource.quick_columns)
+
+    def _look_at_loading(self) -> None:
+        """Every now and then: what is on the screen is fetched first, and how far all of it is is shown."""
+        self._report_rows_in_sight()
+        if self.resource is None or not self.is_loading:
+            return
+        line, work = self.query_one(StatusLine), self.resource.work
+        self._pace.update(line.status.total, line.status.expected, work)
+        if (work, self._pace.text) != (line.status.work, line.status.left):
+            line.show(work=work, left=self._pace.text)
 
     def _report_rows_in_sight(self) -> None:
         """A list that completes its rows later begins with those on the screen, also when all of them are there."""

@@ -13,6 +13,7 @@ from textual.widget import Widget
 
 from backends.frames.formats import safe_text
 from backends.http.response import Freshness, ResponseSource, describe_freshness
+from backends.loading import LoadingWork
 
 _SAID = 5.0  # seconds that what a key has done stays
 _AGE_TICK = 5.0  # seconds between two redraws of the status line, since ages grow
@@ -23,6 +24,7 @@ _ROLES = ("failed", "warning", "running", "accent", "muted")
 class ListStatus:
     """What the status line says. `at`: time.monotonic() when the age in `freshness` was true.
 
+    `work`, `left`: how far loading is, where rows do not tell, and how long it will take ("40 s left").
     `said`: what a key has just done; `note`: what is missing or odd in the list; `order`: how it is sorted.
     `in_header`: parts of `summary` that the lines above the list say.
     """
@@ -33,6 +35,8 @@ class ListStatus:
     marked: int = 0
     loading: bool = False
     expected: int | None = None
+    work: LoadingWork | None = None
+    left: str = ""
     freshness: Freshness | None = None
     at: float = field(default_factory=time.monotonic)
     summary: str = ""
@@ -103,7 +107,9 @@ def format_status(status: ListStatus, now: float, waiting: str = "", styles: Map
         expected = f" of {status.expected:,}" if status.expected else ""
         if waiting:
             add(f"◌ {safe_text(waiting)} (Ctrl+X stops)  ", "running")
-        add(f"◌ loading: {status.total:,}{expected} {noun}", "running")
+        work = status.work.text if status.work is not None else ""
+        counted = f"{status.total:,}{expected} {noun}" if status.total or not work else ""
+        add(f"◌ loading: {' · '.join(part for part in (counted, work, status.left) if part)}", "running")
         add(" · Ctrl+X stops", "muted")
     else:
         text.append(f"{status.total:,} {noun}")

@@ -21,10 +21,12 @@ from textual import events, on
 from textual.message import Message
 from textual.strip import Strip
 
+from backends.frames.heat import HEAT_NAMES
 from backends.frames.schema import Schema
 from tui.keymap import bindings
+from tui.widgets.row_painting import COMPONENTS, RowPainter, RowState, Viewport
 from tui.widgets.table_arrangement import ArrangedTable
-from tui.widgets.table_drawing import COMPONENTS, GUTTER, CellTexts, RowPainter, RowState, Viewport
+from tui.widgets.table_drawing import GUTTER, CellTexts
 from tui.widgets.table_model import SortKey, ViewRequest, ViewState
 
 _FLASH = 2.0  # seconds
@@ -43,7 +45,8 @@ class FrameTable(ArrangedTable):
     STYLE_PREFIX = "frame-table--"
     COMPONENT_CLASSES = {f"frame-table--{name}" for name in COMPONENTS}
     INLINE_ROWS: ClassVar[int] = 300_000  # a sort of so many rows takes 30-50 ms, the longest that a key may wait
-    DEFAULT_CSS = """
+    DEFAULT_CSS = (
+        """
     FrameTable {
         background: $ci-bg; color: $ci-text;
         & > .frame-table--header { background: $ci-bar; color: $ci-text; text-style: bold; }
@@ -69,11 +72,16 @@ class FrameTable(ArrangedTable):
         & > .frame-table--active { color: $text-primary; } /* $accent is $warning in textual-dark */
         & > .frame-table--quiet { color: $text-muted; }
         & > .frame-table--data { color: $ci-data; }
+        & > .frame-table--rule { color: $ci-rule; }
         & > .frame-table--ok-quiet { color: $ci-ok-quiet; }
         & > .frame-table--fill-failed { background: $ci-fill-failed; color: $ci-on-fill-failed; }
         & > .frame-table--fill-warning { background: $ci-fill-warning; color: $ci-on-fill-warning; }
-    }
     """
+        + "\n".join(
+            f"& > .frame-table--{name} {{ background: $ci-{name}; color: $ci-on-{name}; }}" for name in HEAT_NAMES
+        )
+        + "}"
+    )
 
     class RowHighlighted(Message):
         """The cursor is on another row; `key` is None when there is none."""
@@ -353,6 +361,12 @@ class FrameTable(ArrangedTable):
         if row is None:
             return self._painter.message(self._empty_text[y - 2 : y - 1], view.width)
         return self.cached_strip(row, lambda: self._painter.row(view, row))
+
+    def set_result_ages(self, ages: Sequence[float]) -> None:
+        """The ruler above a matrix: seconds from the newest result to each."""
+        if ages != self._painter.ages:
+            self._painter.ages = ages
+            self.refresh()
 
     def set_empty_text(self, lines: tuple[str, ...]) -> None:
         """What stands in place of rows while the filter leaves none."""

@@ -1,48 +1,41 @@
-"""How a table is drawn: which columns, how wide, what stands in their cells, and the strips of header and rows.
+"""How a table is drawn: which columns, how wide, and what stands in their cells.
 
 Everything here is plain data and text, so that laws over it can be tested without an app.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import polars as pl
 from rich.cells import cell_len, set_cell_size
-from rich.segment import Segment
-from rich.style import Style
-from textual.strip import Strip
 
 from backends.frames.column_formats import (
     CellFormat,
     ValueRange,
     choose_format,
     draw_bar,
+    draw_effect,
     format_cells,
     measure_values,
     measure_width,
 )
 from backends.frames.formats import Tone, format_series, safe_text, state_style
-from backends.frames.schema import Column, Kind, Schema
+from backends.frames.schema import Column, Effect, Kind, Schema
 from tui.list_settings import ColumnArrangement
-from tui.widgets.hyperlinks import find_link, terminal_has_links
-from tui.widgets.table_model import FrameModel, SortKey
+from tui.widgets.hyperlinks import find_link
+from tui.widgets.table_model import FrameModel
 
 GUTTER = 3  # cursor sign, mark, one free cell
 GAP = 2
-CURSOR, MARK, RANGE = "▌", "●", "┆"  # signs, so that neither cursor nor marks need colour to be seen
-# The component classes that styles come from.
-COMPONENTS = (
-    "header", "header-focus", "cursor", "mark", "flash", "data", "ok-quiet", "fill-failed", "fill-warning", *Tone
-)  # fmt: skip
 WIDE = 100  # cells from which states have their words, and bars are longer
 _BARS = (6, 10)  # cells of a bar: below WIDE, from it on
 _BARRED = frozenset({Kind.DURATION, Kind.BYTES})
+SIDES = frozenset({Tone.GOOD, Tone.BAD})  # of a verdict on a change
+_MIN_EFFECT = 76  # cells from which on changes have a bar to either side
 _MAX_WIDTH = 48  # cells a column gets before it is known that there is room left
 _MIN_WIDTH = 3
 _MIN_SCROLLED = 8  # cells beside a name that takes what is left
@@ -52,13 +45,6 @@ _READABLE = 32  # a text column is not made narrower than this only to let the o
 _SAMPLE = 128  # rows measured at either end of what arrives; the rest seldom differs and can be widened
 _BLOCK = 128  # rows gathered and formatted at a time: two pages of a tall terminal, 1 ms of work for ten columns
 _MAX_BLOCKS = 64  # kept
-# A result letter of a matrix: what is drawn, in the style of which component.
-_RESULTS = {"F": ("F", "fill-failed"), "~": ("~", "fill-warning"), "P": ("▪", "ok-quiet"), "S": ("–", Tone.QUIET)}
-_LEGENDS = (
-    (("newest  ", ""), ("F", "F"), (" failed  ", ""), ("~", "~"), (" flaky  ", ""), ("▪", "P"), (" passed  ", ""),
-     ("–", "S"), (" skipped", "")),
-    (("F", "F"), (" failed ", ""), ("~", "~"), (" flaky ", ""), ("▪", "P"), (" passed", "")),
-)  # fmt: skip
 
 
 _PLAIN = CellFormat()
@@ -291,6 +277,7 @@ class Columns:
         most = {
             column.name: column.width or caps[column.kind] if column.kind in caps else _MAX_WIDTH for column in visible
         }
+        most[name] = self._longest_name(viewport) or most.get(name, 0)
         widths = {
             column.name: self._chosen.get(column.name) or min(natural[column.name], most[column.name])
             for column in visible
@@ -304,12 +291,13 @@ class Columns:
             before = [column.name for column in visible[: [c.name for c in visible].index(name)]]
             start = GUTTER + sum(widths[one] + GAP for one in before)
             room = max(_MIN_NAME, _most_fixed(viewport) - start - GAP)
-            room = min(room, self.schema[name].width or room)
+            longest = self._longest_name(viewport)
+            room = min(room, longest or room)
             spare += widths[name] - min(natural[name], room)
             widths[name] = min(natural[name], room)
             if self._is_at_home(visible):
                 more = _unused_cells(widths, start, [c.name for c in visible[len(before) :]], viewport)
-                widest = min(natural[name], self.schema[name].width or natural[name])
+                widest = min(natural[name], longest or natural[name])
                 more = max(0, min(more, widest - widths[name]))
                 widths[name] += more
                 spare -= more
@@ -323,6 +311,12 @@ class Columns:
             spare -= more
         return widths
 
+    def _longest_name(self, viewport: int) -> int:
+        """The cells of a long name, more of them in wide tables: names are what is looked for. 0: no limit is set."""
+        name = self.schema.name_column
+        width = self.schema[name].width if name else 0
+        return max(width, width * viewport // WIDE)
+
     def _is_at_home(self, visible: tuple[Column, ...]) -> bool:
         """Whether the column under the cursor is the name or one before it: then nobody looks further to the right."""
         names = [column.name for column in visible]
@@ -332,7 +326,7 @@ class Columns:
         self, visible: tuple[Column, ...], viewport: int, widths: dict[str, int], bars: dict[str, int]
     ) -> None:
         """A bar for each duration and size that is in sight; but only the first may push others out of it."""
-        cells = _BARS[viewport >= WIDE]
+        one_sided = _BARS[viewport >= WIDE]
         end = GUTTER - GAP
         texts = (widths[column.name] for column in visible if column.kind is Kind.TEXT)
         spare = viewport - GUTTER - sum(widths.values()) - GAP * (len(visible) - 1)
@@ -340,10 +334,15 @@ class Columns:
         for column in visible:
             end += GAP + widths[column.name]
             values = self._values.get(column.name)
-            if column.kind not in _BARRED or column.name in self._chosen or values is None:
+            if column.name in self._chosen or values is None:
                 continue
+            if column.effect is not None:
+                cells, differs = 2 * one_sided + 1, viewport >= _MIN_EFFECT
+            else:
+                is_barred = column.kind in _BARRED and column.heat is None
+                cells, differs = one_sided, is_barred and 0 <= values.low < values.high
             fits = spare > cells or (spare < 0 and not bars)
-            if fits and 0 <= values.low < values.high and end + 1 + cells <= viewport:
+            if differs and fits and end + 1 + cells <= viewport:
                 bars[column.name] = cells
                 widths[column.name] += 1 + cells
                 end, spare = end + 1 + cells, spare - 1 - cells
@@ -456,21 +455,29 @@ class CellTexts:
         self._blocks: dict[int, pl.DataFrame] = {}
         self._cells: dict[tuple[int, str, int, CellFormat], list[str]] = {}
         self._tones: dict[tuple[int, str], list[Tone]] = {}
+        self._steps: dict[tuple[int, str], list[int]] = {}
 
     def cell(self, position: int, slot: Slot) -> str:
         block, offset = divmod(position, _BLOCK)
         return self._block(block, slot)[offset]
 
     def tone(self, position: int, slot: Slot) -> Tone:
-        """The tone of a cell of a STATE column, which `cell` has been asked for before."""
+        """The tone of a STATE, or of the verdict on a change, of whose column `cell` has been asked before."""
         block, offset = divmod(position, _BLOCK)
         self._block(block, slot)
         return self._tones[block, slot.column.name][offset]
+
+    def step(self, position: int, slot: Slot) -> int:
+        """The step of a cell of a column with a heat, 0 for no colour."""
+        block, offset = divmod(position, _BLOCK)
+        self._block(block, slot)
+        return self._steps[block, slot.column.name][offset]
 
     def clear(self) -> None:
         self._blocks.clear()
         self._cells.clear()
         self._tones.clear()
+        self._steps.clear()
 
     def _block(self, block: int, slot: Slot) -> list[str]:
         if self._version != self._model.version:
@@ -494,14 +501,33 @@ class CellTexts:
                 texts = [style.glyph for style, _ in pairs]
             else:
                 texts = [f"{style.glyph} {text}" if style.glyph != text else text for style, text in pairs]
+        if column.heat is not None:
+            self._steps[block, column.name] = list(map(column.heat.step, values.to_list()))
         if slot.right:
             texts = [fit_number(text, width) for text in texts]
-            if slot.bar:
-                bars = (draw_bar(value, slot.format, slot.bar) for value in values.to_list())
+            if slot.bar and column.effect is not None:
+                bars = self._draw_effects(block, slot, column.effect)
                 texts = [f"{text} {bar}" for text, bar in zip(texts, bars, strict=True)]
+            elif slot.bar:
+                lines = (draw_bar(value, slot.format, slot.bar) for value in values.to_list())
+                texts = [f"{text} {bar}" for text, bar in zip(texts, lines, strict=True)]
             return texts
         cut = fit_ends if column.keeps_end else fit
         return [cut(text, width) for text in texts]
+
+    def _draw_effects(self, block: int, slot: Slot, effect: Effect) -> list[str]:
+        rows = self._rows_of_block(block)
+        tones = [state_style(verdict or "").tone for verdict in rows[effect.verdict].to_list()]
+        self._tones[block, slot.column.name] = tones
+        values = rows[slot.column.name].to_list()
+        told = rows[effect.direction].to_list() if effect.direction else [None] * len(rows)
+        bars = []
+        for value, tone, direction in zip(values, tones, told, strict=True):
+            is_certain = tone in SIDES
+            is_more = value is not None and value > 0
+            is_worse = tone is Tone.BAD if is_certain else direction == "worse" if direction else is_more
+            bars.append(draw_effect(value, is_worse, is_certain, slot.bar // 2))
+        return bars
 
     def link(self, position: int, slot: Slot) -> str:
         """The web page that a text stands for, "" for none: a URL itself, or the row's if it is the row's name."""
@@ -520,170 +546,3 @@ class CellTexts:
             columns = [column.name for column in self._model.schema]
             part = self._blocks[block] = self._model.window(block * _BLOCK, _BLOCK, columns)
         return part
-
-
-@dataclass(frozen=True)
-class Viewport:
-    """What part of the table is in sight: the layout, cells scrolled to the right, cells wide."""
-
-    layout: LineLayout
-    scrolled: int
-    width: int
-
-
-@dataclass(frozen=True)
-class RowState:
-    """Where a line is and how it stands out."""
-
-    position: int
-    at_cursor: bool
-    marked: bool
-    in_range: bool
-    flashed: bool = False
-
-
-_BOLD = Style(bold=True)
-_LOUD = frozenset({Tone.BAD, Tone.EXCEPTION, Tone.WARNING})
-
-
-class RowPainter:
-    """Makes the strips of header and rows. `style_of`: the style of a component, "" for the widget's own."""
-
-    def __init__(self, cells: CellTexts, style_of: Callable[[str], Style]) -> None:
-        self._cells = cells
-        self._style_of = style_of
-        self._links = terminal_has_links(os.environ)
-
-    def message(self, lines: Sequence[str], width: int) -> Strip:
-        """A line without a row: blank, or with the first of `lines`."""
-        text = fit(" " * GUTTER + lines[0], width) if lines else " " * width
-        return Strip([Segment(text, self._style_of(""))], width)
-
-    def header(self, view: Viewport, keys: Sequence[SortKey], focused: str | None) -> Strip:
-        plain, focus = self._style_of("header"), self._style_of("header-focus")
-
-        def cells(slot: Slot) -> Sequence[Segment]:
-            style = focus if slot.column.name == focused else plain
-            if slot.column.results:
-                return self._legend(slot, style)
-            return (Segment(_header_cell(slot, keys), style),)
-
-        strip = _line(view, Segment(" " * GUTTER, plain), cells, plain)
-        return _with_arrows(strip, view, plain)
-
-    def row(self, view: Viewport, row: RowState) -> Strip:
-        body = self._style_of("cursor" if row.at_cursor else "flash" if row.flashed else "")
-        if row.marked and not row.at_cursor:
-            body = body + _BOLD
-
-        is_plain = row.at_cursor or row.flashed
-        linked = self._cells.linked_column
-
-        def cells(slot: Slot) -> Sequence[Segment]:
-            text, column = self._cells.cell(row.position, slot), slot.column
-            if column.results:
-                return self._draw_results(text, body, is_plain)
-            if slot.bar and not is_plain:
-                at = slot.text_width
-                return Segment(text[:at], body), Segment(text[at:], self._style_of("data"))
-            if column.kind is Kind.STATE and not is_plain:
-                return self._draw_state(text, self._cells.tone(row.position, slot))
-            may_link = text.startswith("http") or column.name == linked
-            if may_link and self._links and (link := self._cells.link(row.position, slot)):
-                return (Segment(text, body + Style(link=link)),)
-            return (Segment(text, body),)
-
-        sign = MARK if row.marked else RANGE if row.in_range else " "
-        edge = CURSOR if row.at_cursor else " "
-        gutter = Segment(f"{edge}{sign} ", body if row.at_cursor else self._style_of("mark"))
-        return _line(view, gutter, cells, body)
-
-    def _draw_state(self, text: str, tone: Tone) -> Sequence[Segment]:
-        """The usual is quiet, sign in colour and word muted; the unusual is coloured whole and bold."""
-        style = self._style_of(tone)
-        if tone is Tone.GOOD:
-            return Segment(text[:1], style), Segment(text[1:], self._style_of(Tone.QUIET))
-        return (Segment(text, style + _BOLD if tone in _LOUD else style),)
-
-    def _draw_results(self, text: str, body: Style, is_plain: bool) -> Sequence[Segment]:
-        """The cells of a matrix; failures are what stands out, also on the cursor row."""
-        segments = []
-        for letter, run in groupby(text):
-            sign, component = _RESULTS.get(letter, (" " if letter == "·" else letter, ""))
-            is_filled = component.startswith("fill")
-            style = self._style_of(component) if component and (is_filled or not is_plain) else body
-            segments.append(Segment(sign * len(list(run)), style))
-        return segments
-
-    def _legend(self, slot: Slot, style: Style) -> Sequence[Segment]:
-        """What the signs of a matrix mean, as far as there is room; else the label."""
-        for parts in _LEGENDS:
-            missing = slot.width - sum(len(text) for text, _ in parts)
-            if missing >= 0:
-                styles = [style + self._foreground(letter) if letter else style for _, letter in parts]
-                texts = [text for text, _ in parts]
-                return [*map(Segment, texts, styles), Segment(" " * missing, style)]
-        return (Segment(fit(header_label(slot.column), slot.width), style),)
-
-    def _foreground(self, letter: str) -> Style:
-        style = self._style_of(_RESULTS[letter][1])
-        return style if letter in "F~" else Style(color=style.color)
-
-
-def _line(view: Viewport, gutter: Segment, cell: Callable[[Slot], Sequence[Segment]], space: Style) -> Strip:
-    """One line of exactly `view.width` cells: gutter, fixed columns, then what is scrolled into sight of the rest."""
-    fixed = [slot for slot in view.layout.slots if slot.end <= view.layout.fixed]
-    low, high = view.layout.fixed + view.scrolled, view.width + view.scrolled
-    moving = [slot for slot in view.layout.slots[len(fixed) :] if slot.end + GAP > low and slot.start < high]
-    segments = [gutter, *_spaced(fixed, cell, space)]
-    if moving:
-        origin = moving[0].start
-        rest = Strip(_spaced(moving, cell, space), moving[-1].end + GAP - origin)
-        segments += rest.crop(max(low - origin, 0), max(high - origin, 0))
-    return Strip(_merge(segments)).adjust_cell_length(view.width, space)
-
-
-def _spaced(slots: Sequence[Slot], cell: Callable[[Slot], Sequence[Segment]], space: Style) -> Iterator[Segment]:
-    gap = Segment(" " * GAP, space)
-    for slot in slots:
-        yield from cell(slot)
-        yield gap
-
-
-def _merge(segments: Sequence[Segment]) -> Iterator[Segment]:
-    """Neighbours of one style as one segment: a third fewer bytes to the terminal."""
-    texts: list[str] = []
-    style: Style | None = None
-    for segment in segments:
-        if texts and segment.style is not style:
-            yield Segment("".join(texts), style)
-            texts = []
-        style = segment.style
-        texts.append(segment.text)
-    yield Segment("".join(texts), style)
-
-
-def _header_cell(slot: Slot, keys: Sequence[SortKey]) -> str:
-    arrow = ""
-    for number, key in enumerate(keys, 1):
-        if key.column == slot.column.name:
-            arrow = ("▼" if key.descending else "▲") + (str(number) if len(keys) > 1 else "")
-    width = slot.text_width
-    arrow = arrow[:width]
-    room = width - cell_len(arrow)
-    # Signs of a state need no label where one does not fit: they are their own legend.
-    label = fit(header_label(slot.column), room).rstrip() if room > 0 and slot.width > 1 else ""
-    return fit(fit(label + arrow, width, slot.right), slot.width)
-
-
-def _with_arrows(strip: Strip, view: Viewport, style: Style) -> Strip:
-    """Says at the ends of the header that there is more to the left or right; a scrollbar would cost a row."""
-    more_right = view.layout.width - view.scrolled > view.width
-    if view.width <= GUTTER:
-        return strip
-    if view.scrolled:
-        left = strip.crop(0, GUTTER - 2)
-        strip = Strip([*left, Segment("‹", style), *strip.crop(GUTTER - 1, view.width)], view.width)
-    if more_right:
-        strip = Strip([*strip.crop(0, view.width - 1), Segment("›", style)], view.width)
-    return strip
