@@ -481,6 +481,8 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
 
     def leave(self) -> None:
         self._remember_path()
+        for view in self.screen_stack[0].query("ImageView"):
+            view.forget()  # type: ignore[attr-defined]
         self._watched.stop()
         if self.transfers is not None:
             self.transfers.cancel_everything()
