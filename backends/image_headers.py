@@ -14,6 +14,7 @@ _TYPES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/gif": "GIF", "image/w
 _ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 _OTHER_ENDINGS = 6  # characters of an ending at most: what follows the last dot of a longer name is not its type
 _PNG, _JPEG, _GIFS, _RIFF, _WEBP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", (b"GIF87a", b"GIF89a"), b"RIFF", b"WEBP"
+SIGNATURES = (_PNG, _JPEG, *_GIFS, _RIFF)  # what files of these formats begin with
 # JPEG's markers: frames begin with SOF0 to SOF15, between which three others are; RST0 to RST7, TEM have no length.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})

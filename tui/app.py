@@ -259,7 +259,7 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
 
         lists = [view for view in views if isinstance(view, ResourceView)]
         target = getattr(views[-1], "target", None)  # of a log or a document
-        reader = target.locator.text() if target is not None else ""
+        reader = target.locator.text() if target is not None and target.locator is not None else ""
         opened = [view.open_list(reader if view is lists[-1] else "") for view in lists]
         return OpenPath(self._last_list, tuple(opened))
 

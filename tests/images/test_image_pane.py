@@ -249,6 +249,9 @@ async def test_kitty_is_told_the_image_once_for_each_size_and_to_forget_it_in_th
         await until(pilot, lambda: app.written)
         assert set(app.written) == {placed}  # the image is not sent again
         app.written.clear()
+        app.app_resume_signal.publish(app)  # Ctrl+Z and fg: another program had the terminal
+        await until(pilot, lambda: sent in app.written and placed in app.written)
+        app.written.clear()
         await pilot.resize_terminal(40, 30)
         await shown(app, pilot, "40 × 12 cells")
         await until(pilot, lambda: "c=40,r=12," in app.written[-1])

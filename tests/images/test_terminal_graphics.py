@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import io
+import os
 import re
+import struct
+import sys
+import termios
 
 import pytest
 from hypothesis import given
@@ -12,7 +17,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.images.making import picture
-from tui.terminal_graphics import Graphics, choose_graphics, draw_blocks, draw_image, encode_sixel, fit_image
+from tui.terminal_graphics import (
+    Graphics,
+    choose_graphics,
+    draw_blocks,
+    draw_image,
+    encode_sixel,
+    fit_image,
+    read_cell_size,
+)
 
 KITTY = {"TERM": "xterm-kitty", "KITTY_WINDOW_ID": "1"}
 
@@ -59,6 +72,22 @@ def test_without_colours_nothing_is_drawn() -> None:
         assert choose_graphics(setting, {}, truecolor=False, no_color=False) is Graphics.NONE
     assert choose_graphics("auto", {"TERM": "foot"}, truecolor=False, no_color=False) is Graphics.SIXEL
     assert choose_graphics("auto", KITTY, truecolor=False, no_color=False) is Graphics.KITTY
+
+
+def test_the_size_of_a_cell_is_what_the_system_knows_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    master, slave = os.openpty()
+    try:
+        with os.fdopen(slave, "w") as stream:
+            for name in ("__stdout__", "__stderr__", "__stdin__"):
+                monkeypatch.setattr(sys, name, None)
+            assert read_cell_size() is None
+            monkeypatch.setattr(sys, "__stderr__", stream)
+            fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+            assert read_cell_size() is None
+            fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 725, 400))
+            assert read_cell_size() == (9, 16)
+    finally:
+        os.close(master)
 
 
 SIDES, CELLS = st.integers(1, 5_000), st.integers(1, 400)

@@ -53,14 +53,14 @@ class ImageView(Widget):
     ImageView { height: 1fr; background: $ci-bg; }
     """
 
-    class Drawn(Message):
+    class DrawingDone(Message):
         """A picture was drawn for a size; None and an error where that failed."""
 
         def __init__(self, size: Size, drawing: Drawing | None, error: AppError | None) -> None:
             super().__init__()
             self.size, self.drawing, self.error = size, drawing, error
 
-    class Shown(Message):
+    class ViewChanged(Message):
         """There is something else to see, or the picture could not be drawn."""
 
         def __init__(self, error: AppError | None = None) -> None:
@@ -114,12 +114,12 @@ class ImageView(Widget):
             """In a worker thread."""
             place = fit_image(picture.size, (size.width, size.height), cell)
             drawing, error = crash_log.attempt(draw_image, picture, self.graphics, place, number)
-            self.post_message(self.Drawn(size, drawing, error))
+            self.post_message(self.DrawingDone(size, drawing, error))
 
         self.run_worker(draw, thread=True, group="draw", exit_on_error=False)
 
-    @on(Drawn)
-    def _take_drawing(self, event: Drawn) -> None:
+    @on(DrawingDone)
+    def _take_drawing(self, event: DrawingDone) -> None:
         event.stop()
         self._is_drawing = False
         self._drawn_for = event.size
@@ -128,7 +128,7 @@ class ImageView(Widget):
             self.drawing = event.drawing
             self._write(forget + event.drawing.before)
             self.refresh()
-        self.post_message(self.Shown(event.error))
+        self.post_message(self.ViewChanged(event.error))
         self._draw()
 
     def _tell_terminal_again(self) -> None:
@@ -146,8 +146,8 @@ class ImageView(Widget):
 
     # ---- on the screen ---------------------------------------------------------------------------------------
     @property
-    def _left(self) -> int:
-        """Empty cells before the picture."""
+    def _margin(self) -> int:
+        """Empty cells to the left of the picture."""
         return max(0, self.size.width - self.drawing.placement.columns) // 2 if self.drawing is not None else 0
 
     def render_line(self, y: int) -> Strip:
@@ -155,7 +155,7 @@ class ImageView(Widget):
         lines = self.drawing.lines if self.drawing is not None else ()
         if y >= len(lines):
             return Strip.blank(self.size.width, style)
-        line = Strip.join([Strip.blank(self._left, style), lines[y]])
+        line = Strip.join([Strip.blank(self._margin, style), lines[y]])
         return line.adjust_cell_length(self.size.width, style)
 
     def render_lines(self, crop: Region) -> list[Strip]:
@@ -169,7 +169,7 @@ class ImageView(Widget):
         drawing, region = self.drawing, self.region
         if drawing is None or not self.is_on_screen:
             return
-        x, y, rows = region.x + self._left, region.y, drawing.placement.rows
+        x, y, rows = region.x + self._margin, region.y, drawing.placement.rows
         place = Region(x, y, drawing.placement.columns, rows)
         for toast in self.screen.query("Toast"):
             if toast.region.overlaps(place):
@@ -193,14 +193,14 @@ class ImagePane(ReaderPane):
     ImagePane.-shown #image-message { display: none; }
     """
 
-    class Fetched(Message):
+    class FactsRead(Message):
         """The file has come. `bytes`: how many; `header`: None where it says nothing."""
 
         def __init__(self, bytes: int, header: ImageHeader | None) -> None:
             super().__init__()
             self.bytes, self.header = bytes, header
 
-    class Decoded(Message):
+    class PictureRead(Message):
         """The picture (a Pillow image), or why there is none."""
 
         def __init__(self, picture: Any, error: AppError | None) -> None:
@@ -241,25 +241,25 @@ class ImagePane(ReaderPane):
         """In a worker thread."""
         picture, error = crash_log.attempt(self._fetch_and_decode)
         if not isinstance(error, OperationCancelledError):
-            self.post_message(self.Decoded(picture, error))
+            self.post_message(self.PictureRead(picture, error))
 
     def _fetch_and_decode(self) -> Any:
         content = self.target.read(self._cancel)
-        self.post_message(self.Fetched(len(content), None))
+        self.post_message(self.FactsRead(len(content), None))
         header = read_image_header(content)
-        self.post_message(self.Fetched(len(content), header))
+        self.post_message(self.FactsRead(len(content), header))
         if self.graphics is Graphics.NONE:
             return check_size(header)
         return decode_image(content, header, self._cancel)
 
-    @on(Fetched)
-    def _take_facts(self, event: Fetched) -> None:
+    @on(FactsRead)
+    def _take_facts(self, event: FactsRead) -> None:
         event.stop()
         self._bytes, self._header = event.bytes, event.header
         self._draw_facts()
 
-    @on(Decoded)
-    def _take_picture(self, event: Decoded) -> None:
+    @on(PictureRead)
+    def _take_picture(self, event: PictureRead) -> None:
         event.stop()
         if event.picture is not None:
             self.add_class("-shown")
@@ -276,8 +276,8 @@ class ImagePane(ReaderPane):
             return "NO_COLOR is set, so images are not shown."
         return "This terminal does not say that it has 24-bit colours (COLORTERM=truecolor), so images are not shown."
 
-    @on(ImageView.Shown)
-    def _picture_shown(self, event: ImageView.Shown) -> None:
+    @on(ImageView.ViewChanged)
+    def _picture_shown(self, event: ImageView.ViewChanged) -> None:
         event.stop()
         drawing = self.query_one(ImageView).drawing
         if event.error is not None:
