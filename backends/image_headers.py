@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from backends.errors import AppError
 
-_TYPES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/gif": "GIF", "image/webp": "WEBP"}
+_TYPES = frozenset({"image/png", "image/jpeg", "image/jpg", "image/gif", "image/webp"})
 _ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 _OTHER_ENDINGS = 6  # characters of an ending at most: what follows the last dot of a longer name is not its type
 _PNG, _JPEG, _GIFS, _RIFF, _WEBP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", (b"GIF87a", b"GIF89a"), b"RIFF", b"WEBP"

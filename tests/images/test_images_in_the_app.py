@@ -62,6 +62,8 @@ async def test_the_locator_of_an_image_opens_it_over_its_run(demo: dict[str, str
         app.screen.query_one(Input).value = locator.text()
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(view(app), ImagePane) and "▀▀▀" in screen_text(app))
+        ((file,),) = view(app).target.files(CancelToken())
+        assert file.name.endswith(".png") and file.key.endswith(file.name)
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(view(app), ImagePane) and loaded(app))
         assert shown_view(app).resource.noun[0] == "artifact"
