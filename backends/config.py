@@ -13,6 +13,7 @@ from typing import Any
 from backends.errors import UsageError
 
 APP = "ciexplore"
+IMAGE_SETTINGS = ("auto", "kitty", "sixel", "blocks", "off")
 _LARGEST_FILE = 1_000_000  # bytes; far more than anybody writes, far less than /dev/zero gives
 _DEEPEST_KEY = 5  # dots; ours have one
 _MOST_WORK = 10_000**2  # tomllib's time grows with the square of the dots in a key: a minute for one of 50,000
@@ -104,6 +105,9 @@ class Settings:
 
     theme: str = _setting("ciexplore-dark", env="CIEXPLORE_THEME", toml="look.theme")
     """Name of a colour theme, as listed by Ctrl+P, Change theme."""
+
+    images: str = _setting("auto", env="CIEXPLORE_IMAGES", toml="look.images")
+    """How images are shown (extra `images`): `auto`, `kitty`, `sixel`, `blocks` (half a cell a pixel) or `off`."""
 
     keys: Mapping[str, str] = field(default_factory=dict, metadata={"toml": "keys"})
     """Other keys for actions: [keys] with an action's id (see `?`) and a comma-separated list of keys."""
@@ -320,6 +324,9 @@ def _check(settings: Settings, origins: Mapping[str, str]) -> Settings:
         raise UsageError(f"jobs is {settings.jobs} ({origins['jobs']}).", "It must be between 1 and 64, or 0.")
     if settings.cache_bytes < 10_000_000:
         raise UsageError(f"cache_bytes is {settings.cache_bytes}.", "It must be at least 10000000 (10 MB).")
+    if settings.images not in IMAGE_SETTINGS:
+        where = f"images is {_quote(settings.images)} ({origins['images']})."
+        raise UsageError(where, f"It must be one of {', '.join(IMAGE_SETTINGS)}.")
     for name in ("cache_dir", "state_dir", "output", "submit_credentials"):
         _check_path(getattr(settings, name), f"{name} ({origins[name]})")
     return settings

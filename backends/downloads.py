@@ -16,6 +16,8 @@ from backends.atomic import disk_words
 from backends.cancel import CancelToken
 from backends.errors import FileError, UsageError
 from backends.extraction.limits import is_archive
+from backends.image_headers import SIGNATURES, is_image
+from backends.images import MAX_BYTES
 from backends.resources import Resource
 from backends.transfers.files import select_files
 from backends.transfers.plan import make_plan
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from backends.transfers.files import RemoteFile
 
 JSON_CAP = 64 << 20  # bytes of a file that is shown as a tree
-_HEAD = 4096  # bytes of a file that tell text from the rest
+_HEAD = 4096  # bytes of a file that tell text and images from the rest
 _GZIP = b"\x1f\x8b"
 _BINARY = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"%PDF", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -91,6 +93,7 @@ class ContentKind(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+    IMAGE = "image"
     OTHER = "other"
     MISSING = "missing"
 
@@ -125,7 +128,21 @@ def inspect_file(path: Path) -> DownloadedFile:
         return DownloadedFile(path, ContentKind.MISSING)
     except OSError as error:
         raise FileError(f"{path} cannot be read: {disk_words(error, path)}.", "Check its permissions.") from error
+    if is_image(path.name, "") and head.startswith(SIGNATURES):
+        return DownloadedFile(path, ContentKind.IMAGE)
     return DownloadedFile(path, ContentKind.TEXT if _is_text(path.name, head) else ContentKind.OTHER)
+
+
+def read_image_file(path: Path) -> bytes:
+    """The content of a downloaded image of at most `MAX_BYTES`. Links are not followed. Raises `FileError`."""
+    try:
+        with os.fdopen(os.open(path, _OPEN_FILE), "rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {disk_words(error, path)}.", "Check its permissions.") from error
+    if len(content) > MAX_BYTES:
+        raise FileError(f"{path} has more than {MAX_BYTES:,} bytes.", "Open it with another program.")
+    return content
 
 
 def _is_text(name: str, head: bytes) -> bool:

@@ -88,6 +88,25 @@ class Document:
     read: Callable[[CancelToken], Any] = field(compare=False)
 
 
+@dataclass(frozen=True)
+class ImageFile:
+    """An image to look at, e.g. the screenshot of a failed test.
+
+    `read` fetches it in a worker thread, at most `backends.images.MAX_BYTES`, and raises `AppError`s. `content_type`
+    and `size` (bytes): as the server lists them, "" and None if it does not. `files`: what `d` downloads. `web_url`:
+    where a browser shows it. `locator`: what leads to it again.
+    """
+
+    title: str
+    locator: Locator | None
+    read: Callable[[CancelToken], bytes] = field(compare=False)
+    content_type: str = ""
+    size: int | None = None
+    files: Callable[[CancelToken], Iterator[list[RemoteFile]]] | None = field(default=None, compare=False)
+    web_url: str | None = None
+
+
+ViewTarget = Locator | LogAddress | Document | ImageFile  # what is shown on top of a list
 ROW, ROWS, LIST = "row", "rows", "list"  # what an entry of a menu is about
 PUSH = "Its push"
 
@@ -112,7 +131,7 @@ def digit_key(index: int) -> str:
 class Link(MenuEntry):
     """A menu's entry that opens something: a locator, or (a text) an address in the web browser."""
 
-    opens: Locator | Document | LogAddress | str
+    opens: ViewTarget | str
 
 
 @dataclass(frozen=True)
@@ -200,6 +219,7 @@ class Resource(ABC):
     quick_columns: ClassVar[tuple[str, ...]] = ()
     asked: frozenset[str] | None = None  # None: all columns
     first_log: LogAddress | None = None  # to be read as soon as the list is shown: the locator meant it
+    first_image: ImageFile | None = None  # likewise
     first_filter: str = ""  # the filter that the locator meant, until the user writes another
     made_by: str = ""  # who made what is listed, where a page's header says so
     made_at: float | None = None  # when, in seconds since the epoch
@@ -270,7 +290,7 @@ class Resource(ABC):
         """The locator of what this row stands for; None if it has none. `y` copies it."""
         return None
 
-    def shows(self, row: Row) -> Locator | LogAddress | Document | None:
+    def shows(self, row: Row) -> ViewTarget | None:
         """What Enter shows: by default what `open` gives; None: the detail panel."""
         return self.open(row)
 

@@ -138,3 +138,9 @@ def test_old_names_of_settings_keep_working_with_a_note(tmp_path: Path) -> None:
         settings(tmp_path, "", CIEXPLORE_ARCHIVER_URL="https://old", CIEXPLORE_ARCHIVES_URL="https://new").archiver_url
         == "https://new"
     )
+
+
+def test_a_way_to_show_images_that_there_is_not_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
+    assert settings(tmp_path, CIEXPLORE_IMAGES="sixel").images == "sixel" and settings(tmp_path).images == "auto"
+    with pytest.raises(UsageError, match=r"'ascii' \(CIEXPLORE_IMAGES\).*auto, kitty, sixel, blocks, off"):
+        settings(tmp_path, CIEXPLORE_IMAGES="ascii")

@@ -282,7 +282,7 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
 
         lists = [view for view in views if isinstance(view, ResourceView)]
         target = getattr(views[-1], "target", None)  # of a log or a document
-        reader = target.locator.text() if target is not None else ""
+        reader = target.locator.text() if target is not None and target.locator is not None else ""
         opened = [view.open_list(reader if view is lists[-1] else "") for view in lists]
         return OpenPath(self._last_list, tuple(opened))
 
@@ -511,6 +511,8 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
 
     def _stop_work(self) -> None:
         """What runs in threads would keep the process alive."""
+        for view in self.screen_stack[0].query("ImageView") if self.screen_stack else ():
+            view.forget()  # type: ignore[attr-defined]
         self._watched.stop()
         if self.transfers is not None:
             self.transfers.cancel_everything()

@@ -168,6 +168,11 @@ KEYS: tuple[Key, ...] = (
     Key("tree-save", "s", "request('save')", "tree", "Save the document to a file", "Save"),
     *_movement("tree", "tree-", "Line"),
     Key("tree-back", "escape,backspace", "request('back')", "tree", "Back", "Back"),
+    # An image
+    Key("image-download", "d", "download", "image", "Download the image", "Download"),
+    Key("image-browse", "o", "browse", "image", "Open in the web browser", "Browser"),
+    Key("image-copy", "y", "copy", "image", "Copy the locator of the image", "Copy"),
+    Key("image-back", "escape,backspace", "back", "image", "Back", "Back"),
     # Transfers
     # With "Open" and "Mark" of the table and "Help": 55 cells, so that all of them are seen on 60.
     Key("retry", "R", "retry", "transfers", "Retry the failed files", "Retry"),
@@ -189,6 +194,7 @@ TITLES = {
     "statistics": "Statistics",
     "log": "A log",
     "tree": "A tree",
+    "image": "An image",
     "transfers": "Transfers",
 }
 

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
 
@@ -427,3 +428,28 @@ def list_members(
             for number, one in enumerate(found)
         ]
     return MEMBER_SCHEMA.build(rows)
+
+
+def read_member(
+    archive: Path,
+    number: int,
+    max_bytes: int,
+    *,
+    limits: ExtractionLimits | None = None,
+    cancel: CancelToken | None = None,
+) -> bytes:
+    """The content of one file in an archive; `number` as in `list_members`.
+
+    Raises `FileError` where there is no such file or it has more than `max_bytes`, and the same errors as `extract`.
+    """
+    with read_members(archive, limits or ExtractionLimits(), cancel or CancelToken()) as (found, _):
+        for one in islice(found, number, number + 1):
+            if one.kind != FILE:
+                break
+            content = bytearray()
+            for piece in one.contents():
+                content += piece
+                if len(content) > max_bytes:
+                    raise FileError(f"The member has more than {max_bytes:,} bytes.", "Download the archive instead.")
+            return bytes(content)
+    raise FileError(f"The archive has no file of number {number:,} any more.", "Refresh the list of its members.")

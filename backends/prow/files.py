@@ -14,6 +14,8 @@ from backends.frames.formats import format_bytes
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import AccessDeniedError, HttpError, NotFoundError, sanitize
 from backends.http.response import Freshness
+from backends.image_headers import is_image
+from backends.images import MAX_BYTES
 from backends.listings import Listing
 from backends.loading import LoadingWork
 from backends.locators import Locator
@@ -21,9 +23,9 @@ from backends.pool import PriorityPool
 from backends.prow.bucket import BucketReader, deck_lines
 from backends.prow.build_listing import named_places
 from backends.prow.build_reader import BuildPlace, BuildReader
-from backends.prow.locators import EventsView, FileTreeView, JUnitView, ProwPath, ProwView, route
+from backends.prow.locators import EventsView, FileTreeView, JUnitView, ProwPath, ProwView, describe_file, route
 from backends.prow.store import BlobInfo
-from backends.resources import Document, Entry, Link, LogAddress, Page, Row
+from backends.resources import Document, Entry, ImageFile, Link, LogAddress, Page, Row, ViewTarget
 from backends.transfers.files import RemoteFile
 
 PODINFO = "podinfo.json"
@@ -267,6 +269,32 @@ def _why_unlisted(bucket: BucketReader, tree: FileTree) -> str:
     return f"{number}there is no bucket {sanitize(bucket.bucket)}"
 
 
+def open_image(bucket: BucketReader, info: BlobInfo) -> ImageFile:
+    """An object as an image to look at; of the object only its name need be known."""
+
+    def read(cancel: CancelToken) -> bytes:
+        return bucket.read(info, cancel, MAX_BYTES)
+
+    def files(cancel: CancelToken) -> Iterator[list[RemoteFile]]:
+        yield [remote_file(bucket, info)]
+
+    return ImageFile(
+        describe_file(info.name) or info.name,
+        bucket.locator(info.name),
+        read,
+        info.content_type,
+        info.content_size,
+        files,
+        bucket.blobs.web_page(bucket.bucket, info.name),
+    )
+
+
+def _blob_of_row(row: Row) -> BlobInfo:
+    """The object of one row of `FILES`, without its time."""
+    texts = (str(row.get(name) or "") for name in ("content_type", "compressed", "generation", "md5", "crc32c"))
+    return BlobInfo(str(row["path"]), row.get("size"), None, *texts)
+
+
 # ---- lists ---------------------------------------------------------------------------------------------------------
 
 
@@ -283,8 +311,8 @@ class FileListing(Listing):
     def open(self, row: Row) -> Locator:
         return self.bucket.locator(str(row["path"]))
 
-    def shows(self, row: Row) -> Locator | LogAddress | Document | None:
-        """A folder's list, a list of what the file holds, a tree to look through, or a text to read."""
+    def shows(self, row: Row) -> ViewTarget | None:
+        """A folder's list, a list of what the file holds, a tree to look through, an image, or a text to read."""
         path, size = str(row["path"]), row.get("size")
         bucket, name = self.bucket, path.rsplit("/", 1)[-1]
         if row.get("kind") == "folder":
@@ -295,6 +323,8 @@ class FileListing(Listing):
             return JUnitView(bucket.bucket, path, store=bucket.store)
         if name.endswith(".json") and (size is None or size <= _MAX_DOCUMENT_BYTES):
             return bucket.document(path, name)
+        if is_image(path, str(row.get("content_type") or "")):
+            return open_image(bucket, _blob_of_row(row))
         place = route(path)
         title = f"{path.removeprefix(place.base)} of {place.build}" if place.base else path
         return bucket.log(path, title) if is_text(path, row.get("content_type")) else None
@@ -352,6 +382,8 @@ class FolderFiles(FileListing):
         self.folder = path if not path or path.endswith("/") else path[: path.rfind("/") + 1]
         if self.folder != path and is_text(path, ""):
             self.first_log = bucket.log(path, path.removeprefix(self.folder), lines=locator.lines)
+        elif self.folder != path and is_image(path, ""):
+            self.first_image = open_image(bucket, BlobInfo(path))
 
     @property
     def title(self) -> str:

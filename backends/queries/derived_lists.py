@@ -21,7 +21,7 @@ from backends.queries.locators import ChosenRows, PivotTable, Source, SqlQuery
 from backends.queries.pivot import check_pivot, column_values, pivot, rows_behind, rows_that
 from backends.queries.sources import OpenSource, Q, SourceRows, open_sources, read_sources
 from backends.queries.sql import Table, find_lists, result_schema, run_query
-from backends.resources import Detail, Document, LogAddress, Page, Resource, Row
+from backends.resources import Detail, Document, LogAddress, Page, Resource, Row, ViewTarget
 
 if TYPE_CHECKING:
     from backends.config import Settings
@@ -91,7 +91,7 @@ class DerivedList(Listing):
         found = self.source_row(row)
         return None if found is None else found[0].open(found[1])
 
-    def shows(self, row: Row) -> Locator | LogAddress | Document | None:
+    def shows(self, row: Row) -> ViewTarget | None:
         found = self.source_row(row)
         return None if found is None else found[0].shows(found[1])
 

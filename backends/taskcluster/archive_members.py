@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.extraction.members import MEMBER_SCHEMA, list_members
+from backends.extraction.members import FILE, MEMBER_SCHEMA, list_members, read_member
 from backends.frames.formats import format_bytes
 from backends.http.backoff import backoff_delays, is_too_long, with_retry_after
 from backends.http.content_encoding import EncodingError
@@ -27,7 +27,9 @@ from backends.http.errors import (
 )
 from backends.http.policies import Mode
 from backends.http.response import Freshness
-from backends.resources import Detail, Page, Row
+from backends.image_headers import is_image
+from backends.images import MAX_BYTES
+from backends.resources import Detail, ImageFile, Page, Row, ViewTarget
 from backends.taskcluster.client import Client
 from backends.taskcluster.contents import ContentList
 from backends.taskcluster.locators import ArtifactContents, Task
@@ -65,6 +67,19 @@ class ArchiveMemberList(ContentList):
             raise OfflineError("Offline: an archive has to be fetched to list its members.", "Leave offline mode.")
         with fetch_to_file(self.client, self.url, self.contents.name, ARCHIVE_CAP, cancel) as path:
             yield Page(list_members(path, cancel=cancel), Freshness())
+
+    def shows(self, row: Row) -> ViewTarget | None:
+        """An image, for which the archive is fetched again; nothing of other members."""
+        number, name = int(row["number"]), str(row.get("name") or "")
+        if row.get("kind") != FILE or not is_image(name, ""):
+            return None
+
+        def read(cancel: CancelToken) -> bytes:
+            with fetch_to_file(self.client, self.url, self.contents.name, ARCHIVE_CAP, cancel) as path:
+                return read_member(path, number, MAX_BYTES, cancel=cancel)
+
+        title = f"{name.rpartition('/')[2]} in {self.contents.name.rpartition('/')[2]}"
+        return ImageFile(title, self.contents, read, size=row.get("size"), web_url=self.web_url())
 
     def files(self, rows: pl.DataFrame, cancel: CancelToken) -> Iterator[list[RemoteFile]]:
         """The archive itself: its members cannot be fetched one by one."""

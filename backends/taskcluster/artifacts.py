@@ -28,14 +28,23 @@ from backends.http.errors import (
     OfflineError,
 )
 from backends.http.response import Freshness
+from backends.image_headers import is_image
+from backends.images import MAX_BYTES
 from backends.loading import LoadingWork
 from backends.locators import Locator
 from backends.pool import map_in_order
-from backends.resources import Detail, Document, Entry, Link, LogAddress, Page, Row
+from backends.resources import Detail, Document, Entry, ImageFile, Link, LogAddress, Page, Row, ViewTarget
 from backends.taskcluster import urls
 from backends.taskcluster.actions import task_entries
 from backends.taskcluster.client import RESOLVED, Client
-from backends.taskcluster.contents import ClientListing, artifact_document, describe_type, task_document, view_artifact
+from backends.taskcluster.contents import (
+    ClientListing,
+    artifact_document,
+    artifact_policy,
+    describe_type,
+    task_document,
+    view_artifact,
+)
 from backends.taskcluster.locators import Artifact, Task, TaskArtifacts, is_slugid
 from backends.taskcluster.logs import LIVE, artifact_log, is_text, row_log
 from backends.taskcluster.models import ArtifactEntry
@@ -103,8 +112,8 @@ class TaskArtifactRows(NamedTuple):
 class ArtifactList(ClientListing):
     """Of a `Task` all runs (or the one it names), of `TaskArtifacts` all runs of each task.
 
-    Of an `Artifact` the list of its run, with the artifact's text to be opened first; it is shown alone where the task
-    itself cannot be read.
+    Of an `Artifact` the list of its run, with the artifact's text or image to be opened first; it is shown alone where
+    the task itself cannot be read.
     """
 
     schema = ARTIFACTS
@@ -120,6 +129,9 @@ class ArtifactList(ClientListing):
                 client.root, locator.task_id, locator.run, locator.name, live=locator.name == LIVE,
                 line=locator.line, last=locator.last,
             )  # fmt: skip
+        elif isinstance(locator, Artifact):
+            named = {"task_id": locator.task_id, "run": locator.run, "name": locator.name}
+            self.first_image = artifact_image(client, named)
         ids = locator.task_ids if isinstance(locator, TaskArtifacts) else (locator.task_id,)
         self.task_ids = tuple(dict.fromkeys(ids))
         self.run = None if isinstance(locator, TaskArtifacts) else locator.run
@@ -178,9 +190,9 @@ class ArtifactList(ClientListing):
         note = f"Only the named artifact is shown, the task itself cannot be read: {error.sentence}"
         return TaskArtifactRows([ArtifactRow(entry, self.run, "", task_id, "", "")], note=note)
 
-    def shows(self, row: Row) -> Locator | LogAddress | Document | None:
-        """By kind: a tree, a text, a table, the members of an archive."""
-        return view_artifact(self.client, row)
+    def shows(self, row: Row) -> ViewTarget | None:
+        """By kind: an image, a tree, a text, a table, the members of an archive."""
+        return artifact_image(self.client, row) or view_artifact(self.client, row)
 
     def document(self, row: Row) -> Document | None:
         """A JSON artifact; of any other its task."""
@@ -225,7 +237,7 @@ class ArtifactList(ClientListing):
         lines = detail.sections[0][1]
         if skip:
             lines = (*lines, ("Download", f"not possible: {skip}"))
-        elif view_artifact(self.client, row) is None:
+        elif self.shows(row) is None:
             lines = (*lines, ("Content", describe_type(row)))
         return Detail(detail.title, (("Artifact", lines),))
 
@@ -240,6 +252,35 @@ class ArtifactList(ClientListing):
         known, errors = frame["size"].drop_nulls(), (frame["storage"] == "error").sum()
         size = [format_value(known.sum(), ARTIFACTS["size"])] if known.len() else []
         return " · ".join([*size, *([f"{errors:,} without content"] if errors else [])])
+
+
+def artifact_image(client: Client, row: Row) -> ImageFile | None:
+    """A row's image (row of a list of artifacts, of which `task_id`, `run` and `name` will do); None if it is none."""
+    task_id, name, run = str(row.get("task_id") or ""), str(row.get("name") or ""), row.get("run")
+    content_type = str(row.get("content_type") or "")
+    if not is_image(name, content_type) or row.get("storage") == "error" or not is_slugid(task_id):
+        return None
+    policy = artifact_policy(str(row.get("run_state") or ""))
+    url = urls.artifact_url(client.root, task_id, run, name)
+
+    def read(cancel: CancelToken) -> bytes:
+        return client.http.get(url, policy=policy, accept="*/*", cap=MAX_BYTES, cancel=cancel).body
+
+    def files(cancel: CancelToken) -> Iterator[list[RemoteFile]]:
+        expires = row.get("expires")
+        listed = row_of_cells({**row, "expires": None if expires is None else f"{expires:%Y-%m-%dT%H:%M:%S.%f}"[:-3]})
+        yield [remote_file(client.root, listed)]
+
+    of = str(row.get("task_name") or f"task {task_id}") + ("" if run is None else f", run {run}")
+    return ImageFile(
+        f"{name.rpartition('/')[2]} of {of}",
+        Artifact(task_id, run, name, client.root),
+        read,
+        content_type,
+        row.get("size"),
+        files,
+        urls.artifact_page(client.root, task_id, run or 0, name),
+    )
 
 
 def fetch_runs(

@@ -12,7 +12,7 @@ import pytest
 from backends.cancel import CancelToken
 from backends.errors import FileError, OperationCancelledError
 from backends.extraction.limits import DamagedArchiveError, NotAnArchiveError, is_archive
-from backends.extraction.members import MEMBER_SCHEMA, list_members
+from backends.extraction.members import MEMBER_SCHEMA, list_members, read_member
 from tests.extraction.making import COMPRESS, FORMS, extract, make_archive, tarred, tree, zipped
 
 CONTENT = {"top/a.txt": b"one\n", "top/deep/er/b.bin": bytes(range(256)) * 3000, "top/empty": b""}
@@ -48,6 +48,21 @@ def test_a_listing_says_what_is_in_it_without_unpacking(form: str, tmp_path: Pat
         name: len(content) for name, content in CONTENT.items()
     }
     assert tree(tmp_path).keys() - before.keys() == {f"results.{form}"}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_one_member_is_read_by_its_number_within_a_limit(form: str, tmp_path: Path) -> None:
+    path = write_archive(tmp_path, form, honest(form))
+    listed = list_members(path)
+    files = dict(listed.filter(listed["kind"] == "file").select("number", "name").iter_rows())
+    assert {name: read_member(path, int(number), 1 << 20) for number, name in files.items()} == CONTENT
+    large = next(int(number) for number, name in files.items() if name.endswith("b.bin"))
+    with pytest.raises(FileError, match="more than 1,000 bytes"):
+        read_member(path, large, 1000)
+    (folder,) = listed.filter(listed["kind"] == "directory")["number"].to_list()
+    for number in (int(folder), 99):
+        with pytest.raises(FileError, match="no file of number"):
+            read_member(path, number, 1000)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -61,6 +61,10 @@ async def test_enter_on_an_archive_lists_what_is_in_it(demo: dict[str, str]) -> 
         await pilot.press("enter")
         await until(pilot, lambda: loaded(app) and shown_view(app).resource.noun[0] == "member")
         assert shown_view(app).table.total_count == 3
+        await filter_rows(app, pilot, "screenshot.png")
+        await pilot.press("enter")
+        await until(pilot, lambda: "PNG image · 160 × 100 pixels" in screen_text(app))
+        assert "screenshot.png in browsertime-results.tgz" in screen_text(app)
 
 
 async def test_the_locator_of_a_log_opens_it_over_its_run(demo: dict[str, str]) -> None:

@@ -99,6 +99,17 @@ async def test_enter_opens_json_as_a_tree_and_says_where_an_archive_is(
         await until(pilot, lambda: app.current_list is not None and loaded(app))
 
 
+async def test_enter_opens_an_image_that_is_there(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with downloaded(demo, monkeypatch, tmp_path) as (app, pilot, pane):
+        await move_to(pane, pilot, state="verified", name=".png")
+        await pilot.press("enter")
+        await until(pilot, lambda: "PNG image · 160 × 100 pixels" in screen_text(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: pane.reader is None)
+
+
 @pytest.mark.parametrize("size", [(60, 15), (80, 24)])
 async def test_the_footer_has_back_and_help_and_the_bar_its_failed_share(
     demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, size: tuple[int, int]

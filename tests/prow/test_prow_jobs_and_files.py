@@ -13,7 +13,7 @@ from backends.http import Http
 from backends.prow.files import is_events, is_junit, is_text
 from backends.prow.jobs import ProwJobList, visited_jobs
 from backends.prow.locators import EventsView, FileTreeView, JUnitView, ProwPath
-from backends.resources import Document, LogAddress, Question
+from backends.resources import Document, ImageFile, LogAddress, Question
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import JOB, NAME, build, opened, rows, snowflake
 
@@ -68,7 +68,9 @@ def test_enter_shows_each_file_as_what_it_is(bucket: Bucket, http: Http) -> None
     by = {row["name"]: row for row in rows(inner)}
     assert inner.shows(by["events.json"]) == EventsView(NAME, f"{folder}artifacts/events.json")
     assert inner.shows(by["junit_01.xml"]) == JUnitView(NAME, f"{folder}artifacts/junit_01.xml")
-    assert inner.shows(by["picture.png"]) is None
+    image = inner.shows(by["picture.png"])
+    assert isinstance(image, ImageFile) and (image.size, image.content_type) == (2, "image/png")
+    assert image.read(CancelToken()) == b"{}" and image.locator == inner.open(by["picture.png"])
     podinfo = opened(bucket, http, EventsView(NAME, f"{folder}podinfo.json").text())
     with pytest.raises(AppError):
         rows(podinfo)

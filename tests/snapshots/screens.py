@@ -42,6 +42,7 @@ SCREENS = (
     Screen("log", _GROUP, ("l",), ready="Search"),
     Screen("artifacts", "taskcluster.artifact-kinds-task", ready="34 artifacts"),
     Screen("tree", "taskcluster.artifact-kinds-task", ("t",), ready="payload"),
+    Screen("image", "taskcluster.failed-task", ("slash", *"fail-screenshot", "enter", "enter"), ready="switched off"),
     Screen("clusters", _GROUP, ("C",), ready="18 clusters"),
     Screen("builds", "prow.completeness-job", ready="140 builds"),
     Screen("files", "prow.build-failed", ready="6 files"),

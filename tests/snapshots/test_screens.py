@@ -48,7 +48,8 @@ def server() -> Iterator[DemoServer]:
 
 @pytest.fixture
 def names(server: DemoServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    truecolor = {"COLORTERM": "truecolor", "TERM": "xterm-256color"}
+    # A picture's own colours are no roles: the view of an image is recorded with its facts.
+    truecolor = {"COLORTERM": "truecolor", "TERM": "xterm-256color", "CIEXPLORE_IMAGES": "off"}
     for name, value in (server.settings | truecolor).items():
         monkeypatch.setenv(name, value)
 

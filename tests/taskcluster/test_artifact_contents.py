@@ -19,7 +19,7 @@ from backends.demo import DemoServer
 from backends.errors import AppError, FileError
 from backends.frames.schema import Kind
 from backends.http.errors import FailedDependencyError, ResponseTooLargeError, UnexpectedResponseError
-from backends.resources import Document, LogAddress, read_list
+from backends.resources import Document, ImageFile, LogAddress, read_list
 from backends.taskcluster.artifacts import ArtifactList
 from backends.taskcluster.contents import TableRowList
 from backends.taskcluster.locators import ArtifactContents, Task
@@ -39,7 +39,9 @@ ROWS = [
     ("public/x", "application/json", "document"),
     ("public/logs/live_backing.log", "text/plain", "log"),
     ("public/events.jsonl", "application/octet-stream", "log"),
-    ("public/a.png", "image/png", "none"),
+    ("public/a.png", "image/png", "image"),
+    ("public/a.webp", "application/octet-stream", "image"),
+    ("public/a.mp4", "video/mp4", "none"),
     ("public/target.apk.idsig", "application/octet-stream", "none"),
     ("public/build/target.dmg", "application/octet-stream", "none"),
 ]
@@ -57,7 +59,7 @@ def listing(queue: FakeQueue) -> ArtifactList:
 @pytest.mark.parametrize(("name", "content_type", "shown"), ROWS)
 def test_each_kind_is_shown_as_what_it_is(queue: FakeQueue, name: str, content_type: str, shown: str) -> None:
     found = listing(queue).shows(row(name, content_type))
-    kinds = {Document: "document", LogAddress: "log", type(None): "none"}
+    kinds = {Document: "document", LogAddress: "log", ImageFile: "image", type(None): "none"}
     assert (found.view if isinstance(found, ArtifactContents) else kinds[type(found)]) == shown
     detail = dict(listing(queue).detail(row(name, content_type)).sections[0][1])
     assert ("Content" in detail) is (shown == "none")

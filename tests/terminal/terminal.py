@@ -44,7 +44,11 @@ KEYS = {
     "space": " ",
 }
 # Textual asks the terminal for modes and the keyboard protocol; pyte would print what it does not know of that.
-_UNKNOWN = re.compile(rb"\x1b\[[<>=?][0-9;]*u|\x1b\[\?[0-9;]*\$p|\x1b\[>[0-9;]*[a-zA-Z]|\x1b\[=[0-9;]*[a-zA-Z]")
+_UNKNOWN = re.compile(
+    rb"\x1b\[[<>=?][0-9;]*u|\x1b\[\?[0-9;]*\$p|\x1b\[>[0-9;]*[a-zA-Z]|\x1b\[=[0-9;]*[a-zA-Z]"
+    rb"|\x1b[_P][^\x1b]*\x1b\\\\"  # images: Kitty's and Sixel
+)
+_IMAGE = re.compile(rb"\x1b[_P][^\x1b]*\x1b?$")  # one that has not come to its end
 
 
 class Terminal:
@@ -184,6 +188,8 @@ class Terminal:
         cut = text.rfind(b"\x1b", -32)
         # An unfinished sequence waits for its end: half of one that pyte does not know would be printed.
         whole = cut < 0 or re.search(rb"[a-zA-Z~\\\x07]", text[cut + 2 :]) is not None
+        if (image := _IMAGE.search(text)) is not None:
+            cut, whole = image.start(), False
         self._held = b"" if whole else text[cut:]
         self._stream.feed(_UNKNOWN.sub(b"", text if whole else text[:cut]))
 

@@ -23,7 +23,10 @@ from backends.downloads import ContentKind, inspect_file
         ("lines.json", b'{"a": 1}\n{"a": 2}\n', ContentKind.TEXT),
         ("binary.json", b"\0\0", ContentKind.OTHER),
         ("a.tgz", gzip.compress(b"text", mtime=0), ContentKind.OTHER),
-        ("a.png", b"\x89PNG\r\n", ContentKind.OTHER),
+        ("a.png", b"\x89PNG\r\n\x1a\n", ContentKind.IMAGE),
+        ("a.jpeg", b"\xff\xd8\xff\xe0", ContentKind.IMAGE),
+        ("a.png", b"<!doctype html>", ContentKind.TEXT),
+        ("a.bin", b"\x89PNG\r\n\x1a\n", ContentKind.OTHER),
         ("program", b"\x7fELF\0", ContentKind.OTHER),
     ],
 )

@@ -15,7 +15,7 @@ from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
 from backends.locators import Locator
 from backends.queries.locators import SqlQuery
-from backends.resources import Action, Document, DownloadWay, Entry, Link, LogAddress, Question
+from backends.resources import Action, DownloadWay, Entry, Link, Question, ViewTarget
 from tui import crash_log
 from tui.menus import MenuCommand, Section, menu_sections, with_marked
 from tui.widgets.list_arrangement import ArrangedView
@@ -255,6 +255,6 @@ class ActiveView(ArrangedView):
         if self.resource is not None:
             self.app.toggle_watch(self.resource, self.title)  # type: ignore[attr-defined]
 
-    def open_target(self, target: Locator | LogAddress | Document) -> None:
+    def open_target(self, target: ViewTarget) -> None:
         """Shows it on top of this list."""
         raise NotImplementedError

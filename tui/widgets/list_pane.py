@@ -27,16 +27,16 @@ from tui.widgets.start_screen import StartBox, StartEntry, entries_of
 if TYPE_CHECKING:
     import polars as pl
 
-    from backends.resources import Document, LogAddress
+    from backends.resources import ViewTarget
     from backends.session import Session
+    from tui.widgets.image_pane import ImagePane
     from tui.widgets.list_view import ResourceView
     from tui.widgets.log_pane import LogPane
     from tui.widgets.reader_pane import ReaderPane
     from tui.widgets.state_bar import StateBar
     from tui.widgets.tree import TreePane
 
-    View = ResourceView | LogPane | TreePane
-    Target = Locator | LogAddress | Document
+    View = ResourceView | LogPane | TreePane | ImagePane
 MAX_AHEAD = 10  # views kept to go forward to
 _MIN_HEIGHT = 16  # lines of the screen; with fewer the states give their line to the rows
 _MAX_TITLE = 200  # characters
@@ -147,7 +147,7 @@ class ListPane(PlainVertical):
         self._history = history
         self._system = system
         self._stack: list[View] = []
-        self._ahead: list[ResourceView | Target] = []  # where one came back from, the nearest last
+        self._ahead: list[ResourceView | ViewTarget] = []  # where one came back from, the nearest last
         self._counted: pl.DataFrame | None = None  # the rows whose states have been counted
         self._counts: dict[str, int] = {}
         self._chosen: set[View] = set()  # opened by what the user typed or picked: these are remembered
@@ -220,11 +220,11 @@ class ListPane(PlainVertical):
         if self._ahead:
             await self._show(self._ahead.pop())
 
-    async def _push(self, target: Target) -> View:
+    async def _push(self, target: ViewTarget) -> View:
         await self._drop_ahead(len(self._ahead))
         return await self._show(target)
 
-    async def _show(self, target: ResourceView | Target) -> View:
+    async def _show(self, target: ResourceView | ViewTarget) -> View:
         """On top of the others: a view that was kept, or a new one."""
         from tui.widgets.list_view import ResourceView
 
@@ -250,8 +250,8 @@ class ListPane(PlainVertical):
         self.query_one(PathLine).display = shown
         self.query_one(StartBox).display = not shown
 
-    async def _put_aside(self, view: View) -> ResourceView | Target:
-        """What is needed to show it again. Lists stay; logs and trees, which hold files, are opened again."""
+    async def _put_aside(self, view: View) -> ResourceView | ViewTarget:
+        """What is needed to show it again. Lists stay; readers, which hold files, are opened again."""
         from tui.widgets.list_view import ResourceView
 
         if isinstance(view, ResourceView):
@@ -269,8 +269,8 @@ class ListPane(PlainVertical):
             if isinstance(view, Vertical):
                 await view.remove()
 
-    def _view_of(self, target: Target) -> View:
-        from backends.resources import LogAddress
+    def _view_of(self, target: ViewTarget) -> View:
+        from backends.resources import ImageFile, LogAddress
 
         if isinstance(target, Locator):
             from tui.widgets.list_view import ResourceView
@@ -280,6 +280,10 @@ class ListPane(PlainVertical):
             from tui.widgets.log_pane import LogPane
 
             return LogPane.at_address(self._session, target)
+        if isinstance(target, ImageFile):
+            from tui.widgets.image_pane import ImagePane
+
+            return ImagePane(target, self._session.settings.images)
         from tui.widgets.tree import TreePane
 
         return TreePane(target)

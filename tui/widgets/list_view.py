@@ -16,7 +16,7 @@ from textual.widgets import Static
 from backends.errors import AppError
 from backends.frames.formats import has_failed, safe_text
 from backends.locators import Locator
-from backends.resources import Document, LogAddress, Resource
+from backends.resources import Document, ImageFile, LogAddress, Resource, ViewTarget
 from tui import crash_log
 from tui.history import OpenList
 from tui.keymap import KEYS, bindings
@@ -69,9 +69,9 @@ class ResourceView(ActiveView):
     BINDINGS = bindings("view")
 
     class Open(Message):
-        """Show another list, a text or a tree on top of this list."""
+        """Show another list, a text, a tree or an image on top of this list."""
 
-        def __init__(self, target: Locator | LogAddress | Document) -> None:
+        def __init__(self, target: ViewTarget) -> None:
             self.target = target
             super().__init__()
 
@@ -382,7 +382,7 @@ class ResourceView(ActiveView):
             self.post_message(self.Closed())
 
     # ---- opening ---------------------------------------------------------------------------------------------
-    def _open(self, target: Locator | LogAddress | Document | None, otherwise: str) -> None:
+    def _open(self, target: ViewTarget | None, otherwise: str) -> None:
         """Opens the target; `otherwise`: the sentence to show if there is none."""
         if target is None:
             self.app.notify(otherwise)
@@ -404,7 +404,7 @@ class ResourceView(ActiveView):
         else:
             self.post_message(self.Open(target))
 
-    def open_target(self, target: Locator | LogAddress | Document) -> None:
+    def open_target(self, target: ViewTarget) -> None:
         self.post_message(self.Open(target))
 
     def action_open_marked(self) -> None:
@@ -453,17 +453,21 @@ class ResourceView(ActiveView):
         self.post_message(self.Titled(self))
 
     def open_first_log(self, resource: Resource) -> None:
-        if resource.first_log is not None and self.restored is None:
-            self.post_message(self.Open(resource.first_log))
+        first = resource.first_log or resource.first_image
+        if first is not None and self.restored is None:
+            self.post_message(self.Open(first))
 
     def first_row_found(self) -> None:
-        """Opens the log or document that lay on the list when the app ended."""
+        """Opens the log, document or image that lay on the list when the app ended."""
         reader, self.restored = self.restored.reader if self.restored is not None else "", None
         resource, row = self.resource, self.cursor_row
         if not reader or resource is None or row is None:
             return
-        for target in (resource.first_log, resource.shows(row), resource.log(row), resource.document(row)):
-            if isinstance(target, LogAddress | Document) and target.locator and target.locator.text() == reader:
+        first = resource.first_log or resource.first_image
+        for target in (first, resource.shows(row), resource.log(row), resource.document(row)):
+            if not isinstance(target, LogAddress | Document | ImageFile):
+                continue
+            if target.locator and target.locator.text() == reader:
                 self.post_message(self.Open(target))
                 return
 

@@ -142,7 +142,7 @@ class ReaderPane(PlainVertical):
     DEFAULT_CSS = """
     ReaderPane { height: 1fr; }
     ReaderPane #reader-title, ReaderPane #reader-status { height: 1; background: $panel; color: $foreground;
-        padding: 0 1; }
+        padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     ReaderPane #reader-value { height: auto; max-height: 40%; display: none; background: $boost;
         border-top: solid $ci-rule; scrollbar-size-vertical: 1; padding: 0 1; }
     ReaderPane.-value #reader-value { display: block; }

@@ -16,12 +16,12 @@ from textual.message import Message
 from textual.widgets import Static
 
 from backends.cancel import CancelToken
-from backends.downloads import ContentKind, DownloadedFile, inspect_file
+from backends.downloads import ContentKind, DownloadedFile, inspect_file, read_image_file
 from backends.errors import AppError
 from backends.frames.formats import format_bytes, safe_text, state_glyph
 from backends.locators import Locator
 from backends.logs import sources
-from backends.resources import Document, Finished
+from backends.resources import Document, Finished, ImageFile
 from backends.transfers.plan import TransferPlan
 from backends.transfers.progress import TRANSFER_SCHEMA, TransferSnapshot, order_for_table
 from backends.transfers.states import PRESENT_STATES, TransferState
@@ -399,7 +399,7 @@ class TransfersPane(PlainVertical):
 
     @work(group="open", exit_on_error=False)
     async def _open_file(self, path: Path, title: str) -> None:
-        """A text in the log reader, JSON as a tree; of anything else it is said where it is."""
+        """A text in the log reader, JSON as a tree, an image; of anything else it is said where it is."""
         found, error = await asyncio.to_thread(crash_log.attempt, inspect_file, path)
         if found is None:
             self.app.show_error(error)  # type: ignore[attr-defined]
@@ -409,7 +409,7 @@ class TransfersPane(PlainVertical):
             self.app.notify(f"It is not text. It is in {path}", title=title, timeout=10, markup=False)
         elif self.reader is None and self.is_attached:
             self.add_class("-reading")
-            await self.mount(_make_reader(found, title))
+            await self.mount(_make_reader(found, title, self._session.settings.images))
             self.refresh_bindings()
             self.enter()
 
@@ -446,7 +446,12 @@ class TransfersPane(PlainVertical):
         filter_line.set_initial(f"state:{event.state}")
 
 
-def _make_reader(found: DownloadedFile, title: str) -> ReaderPane:
+def _make_reader(found: DownloadedFile, title: str, images: str) -> ReaderPane:
+    """`images`: how they are shown, of the settings."""
+    if found.kind is ContentKind.IMAGE:
+        from tui.widgets.image_pane import ImagePane
+
+        return ImagePane(ImageFile(title, None, lambda cancel: read_image_file(found.path)), images)
     if found.kind is ContentKind.JSON:
         from tui.widgets.tree import TreePane
 

@@ -32,6 +32,7 @@ _TYPES = {
     "json": "application/json",
     "xml": "text/xml; charset=utf-8",
     "html": "text/html; charset=utf-8",
+    "png": "image/png",
     "tar": "application/x-tar",
 }
 _CACHED_OBJECTS = 512  # they have little memory of their own beside the shared chunks
@@ -116,6 +117,9 @@ def _step_objects(build: Build, base: str) -> Iterator[ObjectEntry]:
         if step == "openshift-e2e-test":
             yield ObjectEntry(f"{folder}artifacts/junit/junit_e2e__{stamp}.xml", "junit", build, "0/1")
             yield ObjectEntry(f"{folder}artifacts/e2e-timelines_{stamp}.html", "html", build)
+            if not build.passed:
+                shot = "gui_test_screenshots/cypress/screenshots/login.cy.ts/Login logs in (failed).png"
+                yield ObjectEntry(f"{folder}artifacts/{shot}", "screenshot", build)
         elif step.startswith("gather-"):
             yield ObjectEntry(f"{folder}artifacts/", "empty", build)  # a marker, as some tools leave
             yield ObjectEntry(f"{folder}artifacts/nodes.json", "no-transform", build, "nodes.json")

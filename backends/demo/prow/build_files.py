@@ -18,6 +18,7 @@ from typing import Any
 from uuid import UUID
 
 from backends.demo.deterministic_random import digest, generator, hexadecimal, number
+from backends.demo.pictures import screenshot
 from backends.demo.prow import junit
 from backends.demo.prow.builds import CATALOGUE, LONG_JOB, REGRESSION_JOB, STEPS, Build, kubernetes_builds
 from backends.demo.prow.chunked_bytes import ByteChunk, ChunkedBytes, single_chunk
@@ -68,6 +69,7 @@ def object_content(seed: int, entry: ObjectEntry, born: float) -> ChunkedBytes:
         "damaged-latest": lambda: build.id[:-1],
         "link": lambda: link_text(build),
         "dangling-link": lambda: link_text(build).replace(build.id, detail),
+        "screenshot": lambda: screenshot(seed, build.id, entry.name),
         "html": lambda: "<!doctype html><title>timelines</title><script>alert(1)</script>",
         "archive": lambda: _tar(seed, build),
         "empty": lambda: "",

@@ -12,7 +12,7 @@ from functools import lru_cache
 from math import log
 from pathlib import Path
 
-from backends.demo.deterministic_random import fraction, generator
+from backends.demo.deterministic_random import fraction, generator, hexadecimal
 from backends.demo.taskcluster.failure_causes import has_test_summary
 from backends.demo.taskcluster.fixtures import hostile_artifacts
 from backends.demo.taskcluster.model import DemoGroup, DemoRun, DemoTask
@@ -132,15 +132,17 @@ def _table_artifacts(section: str, seed: int, task: DemoTask, run_id: int) -> It
         "measured": task.role == "perf" or fraction(seed, task.id, "perfherder") < 0.98,
         "web-platform-tests": label.category == "web-platform-tests",
         "ccov": "ccov" in label.machine,
+        "screenshot": label.category == "mochitest" and task.history[run_id].state == "failed",
         "test summary": has_test_summary(task) and task.history[run_id].state == "failed",
     }
     # One of the real harnesses writes a doubled slash.
     flavor = ("/" if label.suite == "mochitest-browser-chrome" else "") + (label.flavor or label.suite)
+    token = hexadecimal(8, seed, task.id, run_id, "screenshot")  # as of a temporary file
     for row in _TABLES[section]:
         members = dict(row)
         if not conditions[members.pop("when", "")]:
             continue
-        members["name"] = name = row["name"].format(suite=label.suite, flavor=flavor)
+        members["name"] = name = row["name"].format(suite=label.suite, flavor=flavor, token=token)
         if median := members.pop("median", None):
             members["size"] = _random_size(seed, task, run_id, members.pop("key", name), median)
             if task.role == "big" and name.endswith("installer.exe"):

@@ -12,10 +12,8 @@ import hashlib
 import io
 import json
 import lzma
-import struct
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -30,6 +28,7 @@ import msgspec
 from backends.demo.asgi import Chunks
 from backends.demo.deterministic_random import digest, generator, hexadecimal, number
 from backends.demo.options import DemoOptions
+from backends.demo.pictures import gradient, screenshot
 from backends.demo.taskcluster.artifacts import DemoArtifact, find_artifact
 from backends.demo.taskcluster.failure_causes import log_cause, planted_failures, planted_log_lines
 from backends.demo.taskcluster.fixtures import Fixtures
@@ -138,7 +137,9 @@ def generate_payload(
         case "csv":
             return _csv(seed, task, run_id, name)
         case "png":
-            return _picture(number(seed, task.id, run_id, name))
+            return gradient(number(seed, task.id, run_id, name))
+        case "screenshot":
+            return screenshot(seed, task.id, run_id, name)
         case "zip":
             return _zip_file(seed, task.id, run_id, name, artifact.size or 10_000)
         case "tar.gz" | "tar.xz":
@@ -376,7 +377,7 @@ def _tarball(seed: int, task_id: str, run_id: int, name: str, form: str) -> byte
             timings = [round(random.lognormvariate(6.6, 0.2), 1) for _ in range(200)]
             report = {"iteration": number, "timings": timings, "url": f"https://example.org/{number}"}
             _add_to_tar(archive, f"browsertime-results/site-{number}/browsertime.json", msgspec.json.encode(report))
-        _add_to_tar(archive, "browsertime-results/screenshot.png", _picture(random.getrandbits(32)))
+        _add_to_tar(archive, "browsertime-results/screenshot.png", gradient(random.getrandbits(32)))
     if form == "tar.xz":
         return lzma.compress(raw.getvalue(), preset=0)
     return gzip.compress(raw.getvalue(), 6, mtime=_STAMP)
@@ -403,20 +404,6 @@ def _zip(members: list[tuple[str, bytes]]) -> bytes:
         for name, content in members:
             archive.writestr(zipfile.ZipInfo(name, _ZIP_STAMP), content)
     return raw.getvalue()
-
-
-def _picture(number: int) -> bytes:
-    """A 160 x 100 PNG with a gradient that depends on `number`."""
-    red, green, blue = number & 0xFF, number >> 8 & 0xFF, number >> 16 & 0xFF
-    rows = b"".join(
-        b"\0" + b"".join(bytes(((red + x) & 0xFF, (green + y) & 0xFF, blue)) for x in range(160)) for y in range(100)
-    )
-    header = struct.pack(">IIBBBBB", 160, 100, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(rows, 1)) + _chunk(b"IEND")
-
-
-def _chunk(kind: bytes, content: bytes = b"") -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
 def _evil_tarball() -> bytes:
