@@ -16,10 +16,10 @@ from backends.cancel import CancelToken
 from backends.errors import UsageError
 from backends.listings import Listing
 from backends.locators import Locator
-from backends.queries.locators import ChosenRows, PivotTable, Source, SqlQuery
+from backends.queries.locators import ChosenRows, PivotTable, Source, SqlQuery, find_lists
 from backends.queries.pivot import check_pivot, column_values, pivot, pivot_schema, rows_behind, rows_that
 from backends.queries.sources import OpenSource, Q, SourceRows, open_sources, read_sources
-from backends.queries.sql import Table, find_lists, result_schema, run_query
+from backends.queries.sql import Table, result_schema, run_query
 from backends.resources import Detail, Document, LogAddress, Page, Resource, Row
 
 if TYPE_CHECKING:

@@ -34,7 +34,6 @@ _TOKEN = re.compile(
 )
 _MIXES_ROWS = re.compile(r"\b(?:group|distinct|union|except|intersect|join|order|limit|fetch|over)\b", re.IGNORECASE)
 _OPERATORS = re.compile(r"[-+*/|<>=%]+|\b(?:and|or|case)\b", re.IGNORECASE)
-_LIST = re.compile(r"""\blist\s*\(\s*'((?:[^']|'')+)'\s*\)""", re.IGNORECASE)
 _PLACE = re.compile(r"at Line: (\d+), Column: (\d+)")
 _QUERIES = ("select", "with", "(")
 _NOUN = {
@@ -61,18 +60,6 @@ class Table:
 
     schema: Schema
     frame: pl.DataFrame
-
-
-def find_lists(query: str) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The query with each `list('LOCATOR')` replaced by the name of a table, and (name, locator) of those."""
-    found: dict[str, str] = {}
-
-    def name_of(match: re.Match[str]) -> str:
-        locator = match[1].replace("''", "'")
-        return found.setdefault(locator, f"list_{len(found) + 1}")
-
-    text = _LIST.sub(name_of, query)
-    return text, tuple((name, locator) for locator, name in found.items())
 
 
 def check_query(query: str) -> None:

@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backends.frames.schema import Column, Kind, Schema
-from backends.queries.sql import QueryError, Table, find_lists, result_schema, run_query, with_order
+from backends.queries.locators import find_lists
+from backends.queries.sql import QueryError, Table, result_schema, run_query, with_order
 
 SCHEMA = Schema(
     (
