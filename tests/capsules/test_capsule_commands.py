@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 import zipfile
 from pathlib import Path
@@ -47,6 +49,20 @@ def test_what_is_not_in_it_is_said_with_the_code_of_a_server_that_is_gone(
     assert "is not in this capsule" in done.err
     done = ciexplore("prow", "list", "s3://bucket/logs/", "--capsule", str(saved_demo.group))
     assert "Capsules do not cover S3" in done.err
+
+
+def test_what_it_lacks_is_said_of_new_lines_and_of_since(ciexplore: Caller, saved_demo: SavedDemo) -> None:
+    """And the hint is a command that can be run."""
+    task, capsule = saved_demo.names["taskcluster.failed-task"], str(saved_demo.group)
+    done = ciexplore("taskcluster", "log", task, "--new", "--capsule", capsule)
+    assert (done.code, done.out) == (3, b"")
+    assert re.search(r"No run of \S+ that passed is in this capsule\.", done.err), done.err
+    done = ciexplore("since", task, "--capsule", capsule)
+    assert done.code == 3 and "is not in this capsule" in done.err
+    hint = re.search(r"`ciexplore (capsule info .*)` lists that", done.err)
+    assert hint is not None, done.err
+    listed = ciexplore(*shlex.split(hint[1]), "--format", "csv")
+    assert listed.code == 0 and "url" in listed.rows[0]
 
 
 def test_artifacts_are_downloaded_from_it(ciexplore: Caller, saved_demo: SavedDemo, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from backends.errors import UsageError
+from tui.commands.options import refuse_options
 
 
 @click.command()
@@ -48,6 +49,12 @@ def demo(
     from backends.demo import DemoOptions, process
     from backends.demo.fault_injection import KINDS
 
+    if serve or show_locators:
+        refuse_options(["locator"], "is opened in the app, which --serve and --locators do not start")
+    if serve and show_locators:
+        raise UsageError("--serve and --locators exclude each other.", "Leave one of them out.")
+    if not serve:
+        refuse_options(["port"], "is for --serve", "Add --serve, or leave it out.")
     each = fault / len(KINDS)  # DemoOptions.fault is the rate of each kind
     members: dict[str, Any] = {"tasks": tasks, "latency_ms": latency, "fault": each, "port": port}
     if seed is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backends.errors import UsageError
-from tui.commands.options import connection_options, filter_option
+from tui.commands.options import connection_options, filter_option, refuse_options
 from tui.commands.output import check_output, emit, output_options
 
 if TYPE_CHECKING:
@@ -238,6 +238,8 @@ def _read_comparison(
 
     found = find_locator(text)
     if isinstance(found, ComparedValues):
+        names = ["framework", "interval", "replicates", "subtests_of"]
+        refuse_options(names, "has no effect on this URL, which names the values that are compared")
         return found
     if not isinstance(found, Compare | CompareByHash | CompareByLandingJob):
         raise UsageError("There is nothing to compare BASE with.", "Give NEW too, or the URL of a comparison.")

@@ -12,7 +12,7 @@ import click
 
 from backends.errors import UsageError
 from tui.commands.common import open_session, warn_no_match
-from tui.commands.options import filter_option
+from tui.commands.options import filter_option, refuse_options
 from tui.commands.output import OUTPUT_NAMES, Progress, check_output, emit, output_options, say
 
 if TYPE_CHECKING:
@@ -80,6 +80,9 @@ _store_or_bucket_option = click.option(
     "--store", required=True, metavar="DIR|URL", help="The dataset; with --engine also s3://BUCKET/PREFIX or gs://..."
 )
 _repository_option = click.option("--repository", metavar="R", help="Which one, if the dataset has several.")
+
+
+_VIEW_OPTIONS = ("since", "until", "within", "without_expired", "commits", "tolerance", "excluded")
 
 
 def _view_options(command: Any) -> Any:
@@ -187,6 +190,10 @@ def update(
 
     if since is not None and interval is not None:
         raise UsageError("--since and --interval exclude each other.", "Give one of them.")
+    if not dry_run:
+        refuse_options(OUTPUT_NAMES, "is for what --dry-run prints", "Add --dry-run, or leave it out.")
+    if no_alerts:
+        refuse_options(["monitored"], "includes alerts, and --no-alerts fetches none", "Leave one of them out.")
     until = now()
     start = since if since is not None else until - (30 * DAY if interval is None else interval)
     if start > until:
@@ -244,6 +251,8 @@ def show(
             raise UsageError(f"--engine {engine} calculates a view.", "Name one, or leave out --engine.")
         _print_sql_view(name, store, repository, engine, filter_text, options)
         return
+    if name is None:
+        refuse_options(_VIEW_OPTIONS, "says how a view is calculated, and none is named", "Name a view.")
     path = _DIRECTORY.convert(store, None, None)
     if "://" in store:
         raise UsageError("The engine polars reads a directory.", "Add --engine duckdb or --engine spark.")
@@ -329,7 +338,13 @@ def export(
 
     if sum(target is not None for target in (compat, name, mirror)) != 1:
         raise UsageError("Say what to export.", "Give one of --compat DIR, --view VIEW, --mirror URL.")
+    if compat is None:
+        refuse_options(["lists", "structure"], "is for the files of --compat", "Add --compat DIR, or leave it out.")
+    else:
+        printed = [option for option in OUTPUT_NAMES if option != "overwrite"]
+        refuse_options(printed, "is for --view; --compat writes files of their own")
     if mirror is not None:
+        refuse_options(["repository", *_VIEW_OPTIONS, *OUTPUT_NAMES], "has no effect on --mirror, which copies all")
         _mirror(store, mirror)
     elif name is not None:
         _print_view(name, store, repository, "", options)
