@@ -11,7 +11,7 @@ from backends.cancel import CancelToken
 from backends.capsules.layout import SavedList, canonical_url, setting_names
 from backends.capsules.manifest_checks import keep_settings
 from backends.capsules.recorder import Recorder
-from backends.capsules.writer import write_capsule
+from backends.capsules.writer import check_capsule_target, write_capsule
 from backends.errors import AppError, OperationCancelledError, UsageError
 from backends.frames.formats import format_bytes
 from backends.http.errors import HttpError, redact_url, sanitize
@@ -78,6 +78,7 @@ def create_capsule(
     Raises `UsageError` for a list that does not come from a server over HTTP (S3 buckets, files, what is stored on this
     machine), `FileError`, and the `AppError`s of reading the first list.
     """
+    check_capsule_target(target, overwrite=options.overwrite)
     summary = CapsuleSummary()
     for locator in {canonical_url(one.text()): one for one in locators}.values():
         try:

@@ -69,17 +69,26 @@ class DerivedList(Listing):
         super().__init__(replace(locator, opened=()))  # who opens it again reads its sources again
         self.sources: Sequence[OpenSource] = locator.opened
         self._frames: dict[str, pl.DataFrame] = {}
+        self._places: dict[str, dict[str, int]] = {}  # of each frame: where the row with a key is
 
     def source_row(self, row: Row) -> tuple[Resource, Row] | None:
-        """The list whose key this row has, and its row with that key."""
+        """The list whose key this row has, and its row with that key. Costs nothing but a look-up: a report asks it for
+        each of its rows."""
         for source in self.sources:
             key, frame = source.resource.schema.key, self._frames.get(source.name)
             if frame is None or row.get(key) is None:
                 continue
-            found = frame.filter(pl.col(key) == str(row[key]))
-            if found.height:
-                return source.resource, found.row(0, named=True)
+            if source.name not in self._places:
+                keys = frame[key].to_list()
+                self._places[source.name] = dict(zip(reversed(keys), reversed(range(len(keys))), strict=True))
+            place = self._places[source.name].get(str(row[key]))
+            if place is not None:
+                return source.resource, frame.row(place, named=True)
         return None
+
+    def _keep_frames(self, frames: dict[str, pl.DataFrame]) -> None:
+        """The rows that were read, for `source_row`."""
+        self._frames, self._places = frames, {}
 
     def open(self, row: Row) -> Locator | None:
         found = self.source_row(row)
@@ -126,7 +135,7 @@ class SqlList(DerivedList):
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         read = read_sources(self.sources, cancel)
         cancel.check()
-        self._frames = read.frames
+        self._keep_frames(read.frames)
         tables = {one.name: Table(one.resource.schema, read.frames[one.name]) for one in self.sources}
         yield self._page(run_query(self._query, tables).frame, read)
 
@@ -206,7 +215,7 @@ class ChosenRowList(DerivedList):
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         read = read_sources(self.sources, cancel)
-        self._frames = read.frames
+        self._keep_frames(read.frames)
         yield self._page(rows_that(read.frames[self.sources[0].name], self.locator.conditions), read)
 
     def detail(self, row: Row) -> Detail:

@@ -15,7 +15,7 @@ from backends.archives.locators import SUFFIXES, CachedArchives, SourceRepositor
 from backends.errors import OperationCancelledError, UsageError
 from backends.locators import InvalidLocatorError, Locator
 from tui.commands.common import open_and_read, open_session
-from tui.commands.options import connection_options, filter_option, refuse_options
+from tui.commands.options import check_directory, connection_options, filter_option, refuse_options
 from tui.commands.output import Progress, check_output, emit, output_options, say
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ def _server_options(command: Any) -> Any:
 @click.option("--subdir", metavar="D", default="", help="Only this directory (or file) of the repository.")
 @click.option("--suffix", type=click.Choice(SUFFIXES), help="Kind of archive [default: zip].")
 @click.option("--region", metavar="R", default="", help="Preferred region of the buckets.")
-@click.option("--output", metavar="DIR", required=True, help="Output directory (created if missing).")
+@click.option(
+    "--output", metavar="DIR", required=True, callback=check_directory, help="Output directory (created if missing)."
+)
 @click.option("--server", "archiver_url", metavar="URL", help="Fetch from this Archiver server.")
 @click.option("--overwrite", is_flag=True, help="Replace a file of the same name in DIR.")
 @click.option(

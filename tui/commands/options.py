@@ -86,6 +86,13 @@ def match_option(command: Any) -> Any:
     return option(command)
 
 
+def check_directory(context: click.Context, parameter: click.Parameter, text: str) -> str:
+    """The name of a directory. Raises `UsageError` for an empty one, which is an unset variable of a shell."""
+    if not text.strip():
+        raise UsageError(f"{parameter.opts[0]} is empty.", "Name a directory; . is this one.")
+    return text
+
+
 def download_options(command: Any) -> Any:
     """What every download verb has: --output, --jobs, --overwrite, --rehash, --dry-run."""
     for option in (
@@ -93,7 +100,13 @@ def download_options(command: Any) -> Any:
         click.option("--rehash", is_flag=True, help="Verify existing files by their SHA-256."),
         click.option("--overwrite", is_flag=True, help="Replace existing files that ciexplore did not create."),
         click.option("--jobs", type=click.IntRange(1, 64), help="Parallel downloads [default: auto]."),
-        click.option("--output", metavar="DIR", required=True, help="Output directory (created if missing)."),
+        click.option(
+            "--output",
+            metavar="DIR",
+            required=True,
+            callback=check_directory,
+            help="Output directory (created if missing).",
+        ),
     ):
         command = option(command)
     return command

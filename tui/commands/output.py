@@ -70,6 +70,7 @@ def check_output(schema: Schema, output: Mapping[str, Any]) -> None:
     from backends.frames.export import select_columns
 
     _check_pairs(output)
+    _check_targets(output)
     select_columns(schema, output_columns(output))
     if output.get("plot_column") is not None:
         if output.get("plot") is None and output.get("report") is None:
@@ -83,6 +84,15 @@ def check_output(schema: Schema, output: Mapping[str, Any]) -> None:
         from backends.frames.reports import check_report_name
 
         check_report_name(Path(output["report"]))
+
+
+def _check_targets(output: Mapping[str, Any]) -> None:
+    """Raises the `FileError` of a file that cannot be written, before 10,000 rows are read for it."""
+    from backends.atomic import check_target
+
+    for name in ("target", "plot", "report"):
+        if (text := output.get(name)) is not None and text != "-":
+            check_target(Path(text), overwrite=bool(output.get("overwrite")))
 
 
 def _check_pairs(output: Mapping[str, Any]) -> None:
@@ -125,7 +135,7 @@ def emit(
         schema,
         {
             "columns": columns, "plot": plot, "plot_column": plot_column, "report": report, "fmt": fmt,
-            "target": target, "spreadsheet_safe": spreadsheet_safe,
+            "target": target, "spreadsheet_safe": spreadsheet_safe, "overwrite": overwrite,
         },
     )  # fmt: skip
     if plot is not None:

@@ -229,10 +229,11 @@ def since_ms(text: str | None) -> float | None:
 
 def file_url(text: str) -> str:
     """The URL of a file (or, with a / in its name, a directory) of this disk that is called so; else the text."""
-    path = Path(text).expanduser()
+    path = Path(text)
     try:
+        path = path.expanduser()
         exists = "://" not in text and (path.is_file() or ("/" in text and path.is_dir()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):
         exists = False
     if not exists:
         return text
