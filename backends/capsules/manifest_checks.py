@@ -28,7 +28,7 @@ _MOST = 10**9  # rows, logs or artifacts of a list
 _FIRST, _LAST = parse_time("2000-01-01T00:00:00Z"), parse_time("2199-12-31T23:59:59Z")
 _SHA256 = re.compile("[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9._-]{0,200}")  # of a bucket, or a profile of a Taskcluster deployment
-_SHOWN = 80  # characters of what is refused
+_QUOTED = 80  # characters of what is refused
 
 
 def check_manifest(manifest: Manifest, most_entries: int) -> None:
@@ -38,9 +38,9 @@ def check_manifest(manifest: Manifest, most_entries: int) -> None:
         raise ValueError(f"its manifest describes more than {most_entries:,} responses or lists")
     for name in setting_names():
         if not is_setting(name, text := manifest.settings.get(name, "")):
-            raise ValueError(f"its setting {name} is {_shown(text)}, which is not a server")
+            raise ValueError(f"its setting {name} is {_quote(text)}, which is not a server")
     if twice := _find_repeated(one.locator for one in manifest.lists):
-        raise ValueError(f"it has the list {_shown(twice)} twice")
+        raise ValueError(f"it has the list {_quote(twice)} twice")
     for one in manifest.lists:
         _check_list(one)
     if _find_repeated(entry.key for entry in manifest.entries):
@@ -74,14 +74,14 @@ def _check_list(one: SavedList) -> None:
     except InvalidLocatorError:  # of a system that is not installed here
         is_local = False
     if is_local:
-        raise ValueError(f"its list {_shown(text)} would be read from this machine")
+        raise ValueError(f"its list {_quote(text)} would be read from this machine")
     if not all(0 <= count <= _MOST for count in (one.rows, one.logs, one.artifacts)):
-        raise ValueError(f"its list {_shown(text)} has a number of rows, logs or artifacts that cannot be")
+        raise ValueError(f"its list {_quote(text)} has a number of rows, logs or artifacts that cannot be")
 
 
 def _check_entry(entry: Entry) -> None:
     if not _is_web_url(entry.url) or canonical_url(entry.url) != entry.url:
-        raise ValueError(f"its manifest has the URL {_shown(entry.url)}, which no server was asked for")
+        raise ValueError(f"its manifest has the URL {_quote(entry.url)}, which no server was asked for")
     _check_time(entry.fetched)
     if entry.size < 0:
         raise ValueError("its manifest has a file of a negative size")
@@ -96,10 +96,10 @@ def _check_entry(entry: Entry) -> None:
     if not entry.file or not 200 <= entry.status < 400:
         raise ValueError("its manifest contradicts itself: a response has a body and a status of 200 to 399")
     if not _SHA256.fullmatch(entry.sha256):
-        raise ValueError(f"its manifest has no SHA-256 of {_shown(entry.file)}")
+        raise ValueError(f"its manifest has no SHA-256 of {_quote(entry.file)}")
     folder, _, name = entry.file.partition("/")
     if folder != FOLDERS[entry.kind] or name.rpartition("/")[2][:HASH_CHARACTERS] != entry.key[:HASH_CHARACTERS]:
-        raise ValueError(f"{_shown(entry.file)} is not the name of what its manifest says it is")
+        raise ValueError(f"{_quote(entry.file)} is not the name of what its manifest says it is")
 
 
 def _texts(entry: Entry) -> Iterable[str]:
@@ -115,7 +115,7 @@ def _check_time(text: str) -> None:
     except (ValueError, OverflowError):
         is_time = False
     if not is_time:
-        raise ValueError(f"its manifest has the time {_shown(text)}, which cannot be")
+        raise ValueError(f"its manifest has the time {_quote(text)}, which cannot be")
 
 
 def _is_web_url(text: str) -> bool:
@@ -134,5 +134,5 @@ def _find_repeated(names: Iterable[str]) -> str:
     return next((name for name, count in Counter(names).items() if count > 1), "")
 
 
-def _shown(text: str) -> str:
-    return f"“{sanitize(text, _SHOWN)}”"
+def _quote(text: str) -> str:
+    return f"“{sanitize(text, _QUOTED)}”"

@@ -28,10 +28,10 @@ REFUSED: tuple[tuple[tuple[str, ...], str], ...] = (
     (("taskcluster", "breakdown", TASK, "--plot", "a.svg", "--columns", "suite"), "with --plot nothing is"),
     (("prow", "builds", JOB, "--fast", "--columns", "build,log_size"), "the column log_size is read from each"),
     (("prow", "log", JOB, "--container", "test", "--step", "e2e"), "--container and --step exclude each other"),
-    (("prow", "builds", BUILD, "--count", "3"), "--count chooses builds of a job"),
+    (("prow", "builds", BUILD, "--since", "3d"), "--since chooses builds of a job"),
     (("prow", "files", BUILD, "--since", "3d"), "--since chooses builds of a job"),
     (("prow", "files", JOB, "--flat"), "--flat is for a folder"),
-    (("prow", "download", BUILD, "--output", "d", "--count", "2"), "--count chooses builds of a job"),
+    (("prow", "download", BUILD, "--output", "d", "--filter", "state:failure"), "--filter chooses builds of a job"),
     (("archives", "status", "--server", URL), "--server has the state of a TASK"),
     (("archives", "get", "r", "1", "--output", "d", "--server", URL, "--buckets", "us=b"), "--buckets has no effect"),
     (("treeherder", "dataset", "show", "--store", "d", "--since", "3d"), "--since says how a view is calculated"),
@@ -68,6 +68,7 @@ REFUSED_OF_A_FILE: tuple[tuple[tuple[str, ...], str], ...] = (
     (("junit", "--count", "3"), "--count chooses builds of a job"),
     (("events", "--since", "3d"), "--since chooses builds of a job"),
     (("download", "--output", "d", "--match", "*.txt"), "--match chooses files"),
+    (("files", "--count", "3"), "--count chooses builds of a job"),
     (("download", "--output", "d", "--filter", "state:failure"), "--filter chooses builds of a job"),
 )
 

@@ -172,7 +172,7 @@ class ProwRun:
         chosen = filters.parse(text, BUILDS)  # an invalid one is reported before 1,000 builds are listed
         found = locator or self.open().locator
         if isinstance(found, ProwPath) and found.route.base:
-            refuse_options(["count", "since"], "chooses builds of a job, and this locator is one build")
+            refuse_options(["since"], "chooses builds of a job, and this locator is one build")
             base, build = found.route.base, found.route.build
             found = BuildsView(found.bucket, base[: -len(build) - 1], (build,), found.store)
         names_builds = isinstance(found, BuildsView) and found.builds
@@ -329,10 +329,10 @@ def _file_list(run: ProwRun, flat: bool) -> Resource:
     """All files of what LOCATOR names."""
     found = run.open().locator
     if isinstance(found, ProwView) and not isinstance(found, BuildsView):
-        _refuse_builds_options("flat")
+        _refuse_builds_options(found, "flat")
         return run.resource(found)
     if isinstance(found, ProwPath) and not found.route.place.lists_builds:
-        _refuse_builds_options()
+        _refuse_builds_options(found)
         folder = found.path if not found.path or found.path.endswith("/") else found.path.rpartition("/")[0] + "/"
         if flat:
             return run.resource(ProwPath(found.bucket, folder, found.store))
@@ -345,9 +345,12 @@ def _file_list(run: ProwRun, flat: bool) -> Resource:
     return run.resource(trees)
 
 
-def _refuse_builds_options(*more: str) -> None:
-    """Raises `UsageError` for options that choose builds of a job, where LOCATOR names none."""
-    refuse_options(["count", "since", *more], "chooses builds of a job, and this locator is not a job")
+def _refuse_builds_options(found: Locator, *more: str) -> None:
+    """Raises `UsageError` for options that choose builds of a job, where LOCATOR names none. Of one build --count is
+    true."""
+    is_build = isinstance(found, ProwPath) and found.route.place is Place.BUILD
+    names = ["since", *more] if is_build else ["count", "since", *more]
+    refuse_options(names, "chooses builds of a job, and this locator is not a job")
 
 
 # ---- logs
@@ -511,7 +514,7 @@ def _list_downloads(run: ProwRun, globs: tuple[str, ...]) -> list[RemoteFile]:
         Place.FOLDER,
         Place.JOBS,
     ):
-        refuse_options(["count", "since", "filter_text"], "chooses builds of a job, and this locator is a folder")
+        _refuse_builds_options(found, "filter_text")
         base = found.path
         batches = list_files(run.bucket(found), [BuildPlace(base, "", "", base)], run.cancel)
     else:
@@ -607,7 +610,7 @@ def junit(run: ProwRun, by: str, where: str) -> None:
     view: type[ProwView] = locators.JUnitMatrixView if by == "matrix" else locators.JUnitView
     options: dict[str, Any] = {"by": "files"} if by == "files" else {}
     if (found := _file_or_folder(run.open().locator)) is not None:
-        _refuse_builds_options()
+        _refuse_builds_options(found)
         listed = run.resource(view(found.bucket, found.path, store=found.store, **options))
         run.emit_list(listed, *filter(None, (run.filter_text, where)))
     else:
@@ -635,7 +638,7 @@ def events(run: ProwRun, where: str) -> None:
     """
     locator = run.open().locator
     if (found := _file_or_folder(locator)) is not None:
-        _refuse_builds_options()
+        _refuse_builds_options(found)
         locator = locators.EventsView(found.bucket, found.path, store=found.store)
     if isinstance(locator, locators.EventsView):
         run.emit_list(run.resource(locator), *filter(None, (run.filter_text, where)))

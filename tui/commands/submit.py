@@ -332,7 +332,7 @@ def registration(projects: tuple[str, ...], user: str | None, url: str | None, *
     from backends import config
     from backends.submit.publishers import exchange_config
 
-    refuse_options(["url"], "has no effect: what is printed names no server")
+    refuse_options(["url"], "has no effect: what is printed has no server in it")
     if overrides.get("pulse_exchange"):
         refuse_options(["user"], "and --exchange exclude each other: the exchange says whose it is")
     settings = config.load(overrides=overrides)
