@@ -148,6 +148,8 @@ def _save_list(
             raise UsageError(f"{resource.noun[1].capitalize()} have no files to download.", "Leave out --artifacts.")
         batches = resource.files(found.frame, cancel)
         chosen = [one for batch in batches for one in select_files(batch, options.artifacts)]
+        if not chosen:
+            notes.append(f"No file matches {' or '.join(options.artifacts)}.")
         recorder.kind = "artifact"
         files = _save_artifacts(chosen, http, cancel, progress, summary, notes)
     summary.partial = summary.partial or found.partial
@@ -208,7 +210,12 @@ def _save_logs(
 ) -> int:  # fmt: skip
     ended = [address for address in addresses if not address.live]
     if growing := len(addresses) - len(ended):
-        notes.append(f"{growing:,} logs are still being written; they are not in the capsule.")
+        words = (
+            "1 log is still being written; it is"
+            if growing == 1
+            else f"{growing:,} logs are still being written; they are"
+        )
+        notes.append(f"{words} not in the capsule.")
 
     def read(address: LogAddress, own: CancelToken) -> None:
         for _ in from_log(http, address, http.downloader)(own):

@@ -138,6 +138,13 @@ class TestCreating:
         assert done.code in (1, 2), done.err
         assert not Path("a.capsule").exists()
 
+    def test_a_list_twice_is_one_and_a_glob_without_a_file_is_noted(self, ciexplore: Caller) -> None:
+        task = self.names["taskcluster.task"]
+        done = ciexplore("capsule", "create", "a.capsule", task, task, "--artifacts", "*.nothing")
+        assert done.code == 0
+        assert done.err.startswith("note: ") and "No file matches *.nothing." in done.err and "1 list, " in done.err
+        assert ciexplore("capsule", "info", "a.capsule").code == 0
+
     def test_a_list_that_cannot_be_read_leaves_no_file(self, ciexplore: Caller) -> None:
         done = ciexplore("capsule", "create", "a.capsule", "Y33uyQ0GR_eMGr1zdJzLAg")
         assert done.code in (2, 3)

@@ -47,6 +47,7 @@ REFUSED: tuple[tuple[tuple[str, ...], str], ...] = (
     (("submit", "status", "--retry", "--format", "csv"), "--format is for the list"),
     (("submit", "registration", "--exchange", "e", "--user", "u"), "--user and --exchange exclude each other"),
     (("submit", "registration", "--exchange", "e", "--url", URL), "--url has no effect"),
+    (("pivot", TASK, "--rows", "state", "--value", "duration"), "--value is summed up, and --by count sums nothing up"),
     (("demo", "--serve", "--locators"), "--serve and --locators exclude each other"),
     (("demo", "--locators", "taskcluster.task"), "is opened in the app"),
     (("demo", "--locators", "--port", "80"), "--port is for --serve"),
@@ -81,6 +82,23 @@ def test_an_option_without_an_effect_on_a_file_is_refused(
 ) -> None:
     done = ciexplore("prow", command[0], demo["prow.build-log"], *command[1:])
     assert (done.code, done.out) == (2, b""), done.err
+    assert sentence in done.err
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("treeherder", "dataset", "show", "waits", "--store", "d", "--within", "-1h"), "--within: '-1h' is negative"),
+        (("treeherder", "dataset", "update", "--store", "d", "--settle", "-1d"), "--settle: '-1d' is negative"),
+        (("treeherder", "dataset", "show", "groups", "--store", "d", "--tolerance", "nan"), "'nan' is not a number"),
+        (("treeherder", "dataset", "update", "--store", "d", "--rate", "inf"), "'inf' is not a number"),
+        (("submit", "publish", "a.json", "--via", "hawk", "--patience", "nan"), "'nan' is not a number"),
+        (("watch", TASK, "--patience", "-1m"), "is in the past"),
+    ],
+)
+def test_a_number_that_means_nothing_is_refused(ciexplore: Caller, command: tuple[str, ...], sentence: str) -> None:
+    done = ciexplore(*command)
+    assert done.code == 2
     assert sentence in done.err
 
 

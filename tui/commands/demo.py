@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from backends.errors import UsageError
-from tui.commands.options import refuse_options
+from tui.commands.options import FiniteRange, refuse_options
 
 
 @click.command()
@@ -28,8 +28,8 @@ from tui.commands.options import refuse_options
 @click.option(
     "--tasks", type=click.IntRange(1, 100_000), default=1200, show_default=True, help="Tasks in the finished group."
 )
-@click.option("--latency", type=click.FloatRange(0, 10_000), default=0, metavar="MS", help="Added latency (ms).")
-@click.option("--fault", type=click.FloatRange(0, 1), default=0, metavar="RATE", help="Share of requests that fail.")
+@click.option("--latency", type=FiniteRange(0, 10_000), default=0, metavar="MS", help="Added latency (ms).")
+@click.option("--fault", type=FiniteRange(0, 1), default=0, metavar="RATE", help="Share of requests that fail.")
 @click.option("--seed", type=int, default=None, help="Random seed.")
 def demo(
     locator: str | None,

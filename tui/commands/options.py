@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +16,16 @@ FAILURES = "ciexplore.failures"  # key in the context of a command line whose co
 
 
 CAPSULE = "ciexplore.capsule"  # key in the context: the capsule that answers instead of servers
+
+
+class FiniteRange(click.FloatRange):
+    """Numbers between two; "nan", which no comparison refuses, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
 
 
 def connection_options(command: Any) -> Any:

@@ -10,7 +10,7 @@ import click
 from backends.errors import AppError, UsageError
 from backends.submit.locators import FORMS, PREFIX, JobFile, TaskJobs
 from tui.commands.common import open_session
-from tui.commands.options import refuse_options
+from tui.commands.options import FiniteRange, refuse_options
 from tui.commands.output import OUTPUT_NAMES, Progress, check_output, chosen_format, emit, output_options, say
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def convert(
 @click.option("--dry-run", is_flag=True, help="Show what would be queued; queue and send nothing.")
 @click.option(
     "--patience",
-    type=click.FloatRange(0, 86_400),
+    type=FiniteRange(0, 86_400),
     default=60.0,
     show_default=True,
     metavar="SECONDS",

@@ -12,7 +12,7 @@ import click
 
 from backends.errors import UsageError
 from tui.commands.common import open_session, warn_no_match
-from tui.commands.options import filter_option, refuse_options
+from tui.commands.options import FiniteRange, filter_option, refuse_options
 from tui.commands.output import OUTPUT_NAMES, Progress, check_output, emit, output_options, say
 
 if TYPE_CHECKING:
@@ -48,7 +48,10 @@ def _read_quantity(text: str, kind: str) -> int:
 
 
 def _read_duration(text: str) -> int:
-    return 0 if text in ("0", "0s") else _read_quantity(text, "DURATION")
+    seconds = 0 if text in ("0", "0s") else _read_quantity(text, "DURATION")
+    if seconds < 0:
+        raise UsageError(f"{text[:40]!r} is negative.", "Write it like 10m or 7d.")
+    return seconds
 
 
 def _read_frameworks(text: str) -> tuple[int, ...]:
@@ -97,7 +100,7 @@ def _view_options(command: Any) -> Any:
                      help="Leave out values whose job has expired, to which --within cannot apply."),
         click.option("--commits", type=_FILE, metavar="FILE",
                      help="Count by the commits of this all_commits.jsonl (hg log -Tjson) instead of pushes."),
-        click.option("--tolerance", type=click.FloatRange(0, 1, min_open=True), metavar="J",
+        click.option("--tolerance", type=FiniteRange(0, 1, min_open=True), metavar="J",
                      help="Join signature groups whose sets of jobs have at least this Jaccard index."),
         click.option("--exclude-framework-ids", "excluded", callback=_FRAMEWORKS, metavar="A,B,...", default="2,6,18",
                      show_default=True, help="Frameworks that rectified counts and relabelling leave out."),
@@ -163,7 +166,7 @@ def _client(url: str | None, repository: str, rate: float) -> Iterator[tuple[Dat
 @click.option("--no-alerts", is_flag=True, help="Do not fetch alerts.")
 @click.option("--monitored", is_flag=True, help="Include monitored (unsheriffed) alerts.")
 @click.option("--concurrency", type=click.IntRange(1, 16), default=4, show_default=True, help="Parallel requests.")
-@click.option("--rate", type=click.FloatRange(0), default=8.0, show_default=True, help="Requests/second; 0: no limit.")
+@click.option("--rate", type=FiniteRange(0), default=8.0, show_default=True, help="Requests/second; 0: no limit.")
 @click.option(
     "--fresh", callback=_DURATION, metavar="T", default="10m", show_default=True, help="Minimum age before refetching."
 )
