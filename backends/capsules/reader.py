@@ -140,7 +140,10 @@ class Capsule:
         return _SavedDownload(self, entry, url, offset, cancel)
 
     def _find(self, method: str, url: str, accept: str, request: str = "") -> Entry:
-        found = self._by_key.get(request_key(method, canonical_url(url), accept, request))
+        asked = canonical_url(url)
+        found = self._by_key.get(request_key(method, asked, accept, request))
+        if found is None and method == "GET":  # a file that was downloaded has what a list reads of it
+            found = self._by_key.get(request_key(method, asked, DOWNLOADED))
         if found is None:
             raise not_in_capsule(url, shlex.quote(sanitize(str(self.path), 200)))
         if found.error is not None:

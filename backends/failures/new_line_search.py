@@ -164,5 +164,5 @@ def format_new_lines(
                 before.append(line)
     if finder.times:
         yield b"\n"
-        for line, times in sorted(finder.times.items()):
-            yield b"line %d comes %d times\n" % (begin + line + 1, times)
+        for index, times in sorted(finder.times.items()):
+            yield b"line %d comes %d times\n" % (first + index, times)
