@@ -328,6 +328,8 @@ def _rename(directory: int, part: str, name: str, target: Path, overwrite: bool)
 
 def check_target(target: Path, *, overwrite: bool = False) -> None:
     """Raises the `FileError`s of `atomic_file` that can be known before there is anything to write."""
+    if _DESCRIPTOR.fullmatch(str(target)):
+        return
     try:
         named = target.expanduser()
     except RuntimeError:  # ~NAME of a user that there is not

@@ -263,6 +263,7 @@ def test_refused_when_it_is_opened(name: str, tmp_path: Path, ciexplore: Caller)
     for command in (
         ("capsule", "info", str(path)),
         ("capsule", "verify", str(path)),
+        ("capsule", "open", str(path)),
         ("taskcluster", "tasks", "Y33uyQ0GR_eMGr1zdJzLAQ", "--capsule", str(path)),
     ):
         done = ciexplore(*command)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.calling import Caller
+from tests.commands.calling import Caller, as_process
 
 NOWHERE = "http://127.0.0.1:9/tasks/groups/Y33uyQ0GR_eMGr1zdJzLAQ"  # nothing listens there
 LISTS = ("taskcluster", "tasks", NOWHERE)
@@ -76,3 +76,12 @@ def test_a_report_replaces_a_file_when_that_is_allowed(ciexplore: Caller, demo: 
     arguments = ("taskcluster", "artifacts", demo["taskcluster.task"], "--report", "there.html", "--overwrite")
     assert ciexplore(*arguments).code == 0
     assert Path("there.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_descriptors_and_devices_are_written_to(demo: dict[str, str], tmp_path: Path) -> None:
+    task = demo["taskcluster.task"]
+    with (tmp_path / "out.csv").open("wb") as stream:
+        done = as_process("taskcluster", "artifacts", task, "-o", "/dev/stdout", "--format", "csv", stdout=stream)
+    assert done.code == 0, done.err
+    assert (tmp_path / "out.csv").read_text().startswith("run,name,")
+    assert as_process("taskcluster", "artifacts", task, "-o", "/dev/null").code == 0
