@@ -34,6 +34,8 @@ REFUSED: tuple[tuple[tuple[str, ...], str], ...] = (
     (("prow", "download", BUILD, "--output", "d", "--filter", "state:failure"), "--filter chooses builds of a job"),
     (("archives", "status", "--server", URL), "--server has the state of a TASK"),
     (("archives", "get", "r", "1", "--output", "d", "--server", URL, "--buckets", "us=b"), "--buckets has no effect"),
+    (("treeherder", "series", "try:1", "--repository", "autoland"), "--repository is of ids without one"),
+    (("treeherder", "compare", "try:abcdef12", "try:abcdef13", "--repository", "try"), "--repository is of revisions"),
     (("treeherder", "dataset", "show", "--store", "d", "--since", "3d"), "--since says how a view is calculated"),
     (("treeherder", "dataset", "show", "--store", "d", "--within", "10m"), "--within says how a view is calculated"),
     (("treeherder", "dataset", "export", "--store", "d", "--view", "jobs", "--lists", "json"), "--lists is for the"),

@@ -78,6 +78,8 @@ def series(
 
     ID is a signature's id, REPOSITORY:ID, or the URL of a Perfherder graph.
     """
+    if all(":" in text for text in ids):
+        refuse_options(["repository"], "is of ids without one, and all of these name theirs")
     _show(_read_series(ids, repository, _seconds(interval), _read_period(start, end), replicates), **options)
 
 
@@ -221,6 +223,8 @@ def compare(
     BASE; the column "new" says which. BASE alone is a perf.compare URL.
     """
     seconds = _seconds(interval)
+    if all(":" in text for text in (base, *new)):
+        refuse_options(["repository"], "is of revisions without one, and all of these name theirs")
     locator = (
         _read_two_sides(base, new, repository, framework, seconds, bool(replicates), subtests_of)
         if new
