@@ -63,6 +63,13 @@ class SymlinkError(BlockedPathError):
         )
 
 
+class OutputExistsError(FileError):
+    """What should be written is there already, and nobody said that it may be replaced."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} exists.", "Allow to overwrite it or choose another name.")
+
+
 def disk_words(problem: OSError, place: Path | None = None) -> str:
     """What the system said, as part of a sentence: "no space left on device", "no inodes left on the device".
 
@@ -70,6 +77,8 @@ def disk_words(problem: OSError, place: Path | None = None) -> str:
     """
     if problem.errno == errno.ENOSPC and _is_out_of_inodes(place or problem.filename):
         return "no inodes left on the device (there are too many files on it)"
+    if problem.errno == errno.EEXIST:
+        return "there is a file of this name"
     return (problem.strerror or type(problem).__name__).lower()
 
 
@@ -254,8 +263,7 @@ def atomic_file(target: Path, *, overwrite: bool = False, below: Path | None = N
         finally:
             os.close(directory)
     except OSError as problem:
-        hint = _HINTS.get(problem.errno or 0, "Choose another place or change its permissions.")
-        raise FileError(f"{target} cannot be written: {disk_words(problem, target.absolute())}.", hint) from problem
+        raise _cannot_write(target, problem) from problem
 
 
 def _open_special(target: Path) -> BinaryIO | None:
@@ -300,7 +308,7 @@ def _check(directory: int, name: str, target: Path, overwrite: bool) -> None:
     if stat.S_ISDIR(mode):
         raise FileError(f"{target} is a folder.", "Add a file name.")
     if not overwrite:
-        raise _exists(target)
+        raise OutputExistsError(target)
 
 
 def _rename(directory: int, part: str, name: str, target: Path, overwrite: bool) -> None:
@@ -310,13 +318,33 @@ def _rename(directory: int, part: str, name: str, target: Path, overwrite: bool)
     try:  # unlike a rename, a link never replaces what appeared meanwhile
         os.link(part, name, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
     except FileExistsError:
-        raise _exists(target) from None
+        raise OutputExistsError(target) from None
     except OSError:  # no links on this file system (FAT, some network mounts)
         with contextlib.suppress(FileNotFoundError):
             os.stat(name, dir_fd=directory, follow_symlinks=False)
-            raise _exists(target) from None
+            raise OutputExistsError(target) from None
         os.rename(part, name, src_dir_fd=directory, dst_dir_fd=directory)
 
 
-def _exists(target: Path) -> FileError:
-    return FileError(f"{target} exists.", "Allow to overwrite it or choose another name.")
+def check_target(target: Path, *, overwrite: bool = False) -> None:
+    """Raises the `FileError`s of `atomic_file` that can be known before there is anything to write."""
+    if _DESCRIPTOR.fullmatch(str(target)):
+        return
+    try:
+        named = target.expanduser()
+    except RuntimeError:  # ~NAME of a user that there is not
+        raise FileError(f"{target} is not a path: there is no such home directory.", "Write the full path.") from None
+    try:
+        if not named.exists():
+            os.close(os.open(named.parent, OPEN_DIRECTORY))
+        elif named.is_dir():
+            raise FileError(f"{target} is a folder.", "Add a file name.")
+        elif named.is_file() and not overwrite:
+            raise OutputExistsError(target)
+    except OSError as problem:
+        raise _cannot_write(target, problem) from problem
+
+
+def _cannot_write(target: Path, problem: OSError) -> FileError:
+    hint = _HINTS.get(problem.errno or 0, "Choose another place or change its permissions.")
+    return FileError(f"{target} cannot be written: {disk_words(problem, target.absolute())}.", hint)

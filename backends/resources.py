@@ -277,6 +277,11 @@ class Resource(ABC):
         """The rows whose states tell how far the list is."""
         return frame
 
+    def describe_wait(self, cancel: CancelToken) -> str:
+        """What a list without rows waits for, in words that stand behind a colon. May ask servers, in a worker thread;
+        raises `AppError`s."""
+        return f"there are no {self.noun[1]} yet"
+
     def find_durations(self, frame: pl.DataFrame, cancel: CancelToken) -> Durations | None:
         """How long rows like these took before, for `estimate_end`; None where nobody knows. Asks servers, in a thread
         of its own; what cannot be had is left out."""

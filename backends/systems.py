@@ -15,7 +15,7 @@ import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -228,6 +228,15 @@ def parse_locator(text: str, settings: Settings | None = None) -> Locator:
     raise refusal or InvalidLocatorError(f"Unrecognized: {pasted.quote()}.", _HINT)
 
 
+def is_any_local(texts: Iterable[str]) -> bool:
+    """Whether one of these locators is read from this machine; a text that is no locator is not read at all."""
+    for text in texts:
+        with contextlib.suppress(InvalidLocatorError):
+            if parse_locator(text).is_local:
+                return True
+    return False
+
+
 def _parsers() -> Iterator[Callable[[PastedText], Locator | None]]:
     """What to ask, in order: built-in systems before others, bare names last. Nothing is imported before its turn."""
     for group in (_built_in, systems):  # most texts belong to a built-in one: no entry point has to be looked for
@@ -255,7 +264,15 @@ def accepted_forms(system: str = "") -> list[tuple[str, str]]:
 
 
 def open_resource(locator: Locator, http: Http, settings: Settings, cancel: CancelToken) -> Resource:
-    """The listing of any locator. Raises `AppError`s."""
+    """The listing of any locator. Raises `AppError`s; over a capsule also for what is read from this machine, which a
+    capsule from others must not lead to."""
+    if locator.is_local and http.mode == "capsule":
+        from backends.http.errors import NotInCapsuleError, sanitize
+
+        raise NotInCapsuleError(
+            f"Capsules do not cover what is read from this machine: {sanitize(locator.text(), 120)}.",
+            "Open it without a capsule.",
+        )
     system = _built_in().get(locator.system) or systems().get(locator.system)
     if system is None:
         raise UsageError(f"No installed system opens {locator.system} locators.")

@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 
@@ -27,10 +27,23 @@ _LONGEST_PAUSE = 120.0  # seconds between two tries of a server that fails
 _QUIET_LOOKS = 3  # looks without a change after which what only waits is taken for never starting
 
 
-class LostServerError(AppError):
-    """The server could not be asked for so long that what became of the rest is not known."""
+class GivenUpError(AppError):
+    """Nobody knows what became of what was watched. `event`: what a script is told."""
 
     exit_code = 3
+    event: ClassVar[str]
+
+
+class LostServerError(GivenUpError):
+    """The server could not be asked for so long that what became of the rest is not known."""
+
+    event = "lost"
+
+
+class EmptyListError(GivenUpError):
+    """There was nothing to watch for so long that it may never come."""
+
+    event = "empty"
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,7 @@ class Progress:
     `counts`: rows by state, the failed ones first, then what runs, then the rest. `failures`: rows that have failed
     since the last progress (of the first: all that have). `total_failed`, `unfinished`: counts of rows. `ended`:
     nothing will change any more. `problem`: why the server could not be asked; the counts are those of before.
+    `waiting`: what a list without rows waits for.
     """
 
     counts: Mapping[str, int]
@@ -50,6 +64,7 @@ class Progress:
     ended: bool = False
     stuck: int = 0  # rows that wait for what has failed
     problem: str = ""
+    waiting: str = ""
     time_left: TimeLeft | None = field(default=None, compare=False)
 
     @property
@@ -61,11 +76,12 @@ class Progress:
     def text(self) -> str:
         """ "35 failed · 12 running · 1,153 completed of 1,200 · 4m to 9m left (...)"."""
         parts = [f"{count:,} {state}" for state, count in self.counts.items()]
-        words = " · ".join(parts) or "nothing yet"
+        words = " · ".join(parts) or f"waiting: {self.waiting or 'there is nothing yet'}"
         if self.time_left is not None and not self.ended:
             words += f" · {self.time_left.text}"
         if self.stuck and self.ended:
-            words += f" · {self.stuck:,} will not start: what they need has failed"
+            why = "what they need has failed" if self.total_failed else "nothing that they wait for runs"
+            words += f" · {self.stuck:,} will not start: {why}"
         return words
 
 
@@ -97,7 +113,8 @@ def watch_list(
     """Each change as it is seen; the last one has `ended`.
 
     `pause(seconds)` waits between two looks (by default until cancelled). `known_durations(rows)`: what is known by now
-    of how long such rows take. Raises `LostServerError`, and `AppError`s of the first reading.
+    of how long such rows take. Raises `LostServerError`, `EmptyListError` where there was no row for `patience` seconds
+    or none can come, and `AppError`s of the first reading.
     """
     wait = pause or cancel.sleep
     column = resource.schema.state_column or ""
@@ -105,9 +122,13 @@ def watch_list(
     seen: set[str] = set()
     last: Progress | None = None
     quiet, lost_since, tries = 0, 0.0, 0
-    at_end = False
+    at_end, empty_for = False, 0.0
     while True:
         now = _progress(resource, rows, column, seen)
+        if not now.total:
+            now = replace(now, waiting=_describe_wait(resource, cancel))
+            if at_end or empty_for >= patience:
+                raise _nothing_to_watch(resource, now.waiting, at_end)
         quiet = quiet + 1 if last is not None and now.counts == last.counts else 0
         only_waiting = now.unfinished and all(is_waiting(state) for state in now.counts if has_not_ended(state))
         ended = bool(now.total) and (at_end or not now.unfinished or bool(only_waiting and quiet >= _QUIET_LOOKS))
@@ -129,7 +150,11 @@ def watch_list(
         while True:
             seconds = min(resource.poll_seconds * 2**tries, _LONGEST_PAUSE)
             left_of_patience = patience - (time.monotonic() - lost_since) if lost_since else seconds
-            wait(max(min(seconds, left_of_patience), 0.0))
+            seconds = max(min(seconds, left_of_patience), 0.0)
+            if not now.total:
+                seconds = min(seconds, max(patience - empty_for, 0.0))
+                empty_for += seconds
+            wait(seconds)
             try:
                 page = resource.updates(rows, cancel)
             except HttpError as error:
@@ -146,6 +171,22 @@ def watch_list(
         at_end = page is None
         if page is not None and not page.frame.is_empty():
             rows = resource.watched_rows(_with_changes(rows, page.frame, resource.schema.key))
+
+
+def _describe_wait(resource: Resource, cancel: CancelToken) -> str:
+    with contextlib.suppress(HttpError):
+        return resource.describe_wait(cancel)
+    return ""
+
+
+def _nothing_to_watch(resource: Resource, waiting: str, at_end: bool) -> EmptyListError:
+    why = f": {waiting}" if waiting else ""
+    if at_end:
+        return EmptyListError(f"There is nothing to watch in {resource.title}, and nothing can come{why}.")
+    return EmptyListError(
+        f"There is still nothing to watch in {resource.title}{why}.",
+        "Check the locator; --patience says how long to wait.",
+    )
 
 
 def _with_changes(rows: pl.DataFrame, changed: pl.DataFrame, key: str) -> pl.DataFrame:

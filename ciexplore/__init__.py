@@ -55,31 +55,59 @@ def __getattr__(name: str) -> Any:
 
 
 def open(
-    locator: str | Locator,
+    locator: str | Locator = "",
     *,
     mode: str = "normal",
+    capsule: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     progress: bool = True,
     **more_settings: Any,
 ) -> Listing:
     """The listing of a locator or URL.
 
-    `mode`: "normal", "refresh", "offline" or "no-cache". `settings` override the settings file, by the names that
-    `ciexplore config --show` prints; they can also be given as keywords. `progress`: say on a terminal or in a
-    notebook how far reading and downloading are. Raises `AppError`s; `ImportError` where another package shadows ours.
+    `mode`: "normal", "refresh", "offline" or "no-cache". `capsule`: the file of a capsule (`ciexplore capsule create`)
+    that answers instead of servers; of a capsule of one list the locator may be left out. `settings` override the
+    settings file, by the names that `ciexplore config --show` prints; they can also be given as keywords. `progress`:
+    say on a terminal or in a notebook how far reading and downloading are. Raises `AppError`s; `ImportError` where
+    another package shadows ours.
     """
     if sentence := find_shadowed():
         raise ImportError(sentence)
     from backends import config
-    from backends.session import Session
+    from backends.session import Session, open_capsule_session
 
-    session = Session(config.load(overrides=_name_fields({**(settings or {}), **more_settings})), mode=mode)
+    overrides = _name_fields({**(settings or {}), **more_settings})
+    if capsule is None:
+        session = Session(config.load(overrides=overrides), mode=mode)
+    else:
+        _check_mode(mode)
+        session = open_capsule_session(Path(capsule), **overrides)
     try:
+        if capsule is not None and locator == "":
+            locator = _only_list(session)
         parsed = session.parse(locator) if isinstance(locator, str) else locator
         return Listing(session.resource(parsed), session, progress=progress)
     except BaseException:
         session.close()
         raise
+
+
+def _check_mode(mode: str) -> None:
+    from backends.errors import UsageError
+
+    if mode != "normal":
+        raise UsageError(f"The mode {mode[:40]!r} and a capsule exclude each other.", "A capsule asks no server.")
+
+
+def _only_list(session: Session) -> str:
+    """The locator of the list that a capsule holds. Raises `UsageError` where it holds several, or none."""
+    from backends.errors import UsageError
+
+    texts = [text for _, text, _ in session.examples]
+    if len(texts) != 1:
+        named = f"Name one of them: {', '.join(texts[:10])}." if texts else "Name what its logs or files are of."
+        raise UsageError(f"This capsule holds {len(texts):,} lists.", named)
+    return texts[0]
 
 
 def _name_fields(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -99,7 +99,10 @@ def _open(locator: str | None, root_url: str | None, fresh: bool, mode: str | No
 
 def _is_capsule(text: str) -> bool:
     """Whether what the user wrote is the name of a file that is a capsule."""
-    if "://" in text or len(text) > 4096 or not Path(text).expanduser().is_file():
+    try:
+        if "://" in text or len(text) > 4096 or not Path(text).expanduser().is_file():
+            return False
+    except (RuntimeError, ValueError):  # ~NAME of a user that there is not; a NUL
         return False
     found: bool = load("backends.capsules.reader:looks_like_capsule")(Path(text).expanduser())
     return found
@@ -160,7 +163,7 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if isinstance(error, BrokenPipeError):
             return _reader_left()
-        return _say(_unwritten(error) or _fault(error))
+        return _say(_unwritten(error) or _no_home(error) or _fault(error))
     return result if isinstance(result, int) else 0
 
 
@@ -186,6 +189,13 @@ def _unwritten(error: Exception) -> AppError | None:
     return FileError(f"Writing {what} failed: {disk_words(error)}.", "Make room, or write to another place.")
 
 
+def _no_home(error: Exception) -> AppError | None:
+    """What is said of ~NAME in a path, where there is no such user; None for every other error."""
+    if not isinstance(error, RuntimeError) or "home directory" not in str(error):
+        return None
+    return UsageError("A path begins with ~ and a name of which there is no home directory.", "Write the full path.")
+
+
 def _fault(error: Exception) -> AppError:
     from backends import config
     from tui import crash_log
@@ -196,9 +206,14 @@ def _fault(error: Exception) -> AppError:
 
 
 def _say(problem: AppError) -> int:
+    from backends.atomic import OutputExistsError
+
+    hint = problem.hint
+    if isinstance(problem, OutputExistsError):  # every command that writes a file has this option
+        hint = "Replace it with --overwrite, or choose another name."
     click.echo(f"ciexplore: {problem.sentence}", err=True)
-    if problem.hint:
-        click.echo(f"  {problem.hint}", err=True)
+    if hint:
+        click.echo(f"  {hint}", err=True)
     try:
         sys.stdout.flush()
     except OSError:

@@ -57,6 +57,10 @@ class SourceRepositories(ArchiveLocator):
 class CachedArchives(ArchiveLocator):
     """The archives that are cached on this machine."""
 
+    @property
+    def is_local(self) -> bool:
+        return True
+
     def text(self) -> str:
         return "archives:held"
 

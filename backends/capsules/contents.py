@@ -12,6 +12,10 @@ def _private(entry: Entry) -> str:
     return "yes" if entry.private else ""
 
 
+def _count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 LIST_SCHEMA = Schema(
     (
         Column("locator", Kind.TEXT, "Locator", width=60, get="locator"),
@@ -42,7 +46,7 @@ FILE_SCHEMA = Schema(
 def describe(manifest: Manifest) -> list[str]:
     """A few lines about all of it."""
     files = [entry for entry in manifest.entries if entry.file]
-    counts = [f"{sum(entry.kind == kind for entry in files):,} {kind}s" for kind in ("response", "log", "artifact")]
+    counts = [_count(sum(entry.kind == kind for entry in files), kind) for kind in ("response", "log", "artifact")]
     lines = [
         f"created {safe_text(manifest.created)} by {safe_text(manifest.program, limit=60)}, "
         f"version {manifest.version} of the layout",

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from backends.cancel import CancelToken
 from backends.capsules.layout import SavedList, canonical_url, setting_names
+from backends.capsules.manifest_checks import keep_settings
 from backends.capsules.recorder import Recorder
-from backends.capsules.writer import write_capsule
+from backends.capsules.writer import check_capsule_target, write_capsule
 from backends.errors import AppError, OperationCancelledError, UsageError
 from backends.frames.formats import format_bytes
 from backends.http.errors import HttpError, redact_url, sanitize
@@ -77,8 +78,9 @@ def create_capsule(
     Raises `UsageError` for a list that does not come from a server over HTTP (S3 buckets, files, what is stored on this
     machine), `FileError`, and the `AppError`s of reading the first list.
     """
+    check_capsule_target(target, overwrite=options.overwrite)
     summary = CapsuleSummary()
-    for locator in locators:
+    for locator in {canonical_url(one.text()): one for one in locators}.values():
         try:
             summary.lists.append(_save_list(locator, recorder, http, settings, options, cancel, progress, summary))
         except OperationCancelledError:
@@ -110,8 +112,8 @@ def create_capsule(
 
 
 def shown_settings(settings: Settings) -> dict[str, str]:
-    """The servers and buckets that are meant, without secrets."""
-    return {name: redact_url(str(getattr(settings, name))) for name in setting_names()}
+    """The servers and buckets that are meant, without secrets and without what cannot be one."""
+    return keep_settings({name: redact_url(str(getattr(settings, name))) for name in setting_names()})
 
 
 def _save_list(
@@ -125,15 +127,14 @@ def _save_list(
     summary: CapsuleSummary,
 ) -> SavedList:
     recorder.kind, before = "response", recorder.requests
+    if locator.is_local:
+        raise _not_covered(locator)
     resource = open_resource(locator, http, settings, cancel)
     found = _read_whole_list(resource, cancel, progress)
     if resource.quick_columns:
         _read_quick_columns(open_resource(locator, http, settings, cancel), cancel, progress)
     if recorder.requests == before:
-        raise UsageError(
-            f"{locator.text()} does not come from a server over HTTP, so a capsule cannot hold it.",
-            "Lists of S3 buckets, of files and of what is stored on this machine are not covered.",
-        )
+        raise _not_covered(locator)
     notes, logs, files = list(found.notes), 0, 0
     if options.logs:
         rows = list(found.frame.iter_rows(named=True))
@@ -147,6 +148,8 @@ def _save_list(
             raise UsageError(f"{resource.noun[1].capitalize()} have no files to download.", "Leave out --artifacts.")
         batches = resource.files(found.frame, cancel)
         chosen = [one for batch in batches for one in select_files(batch, options.artifacts)]
+        if not chosen:
+            notes.append(f"No file matches {' or '.join(options.artifacts)}.")
         recorder.kind = "artifact"
         files = _save_artifacts(chosen, http, cancel, progress, summary, notes)
     summary.partial = summary.partial or found.partial
@@ -156,6 +159,13 @@ def _save_list(
         canonical_url(locator.text()), title, found.frame.height, resource.noun[found.frame.height != 1],
         found.partial, logs, files, notes,
     )  # fmt: skip
+
+
+def _not_covered(locator: Locator) -> UsageError:
+    return UsageError(
+        f"{locator.text()} does not come from a server over HTTP, so a capsule cannot hold it.",
+        "Lists of S3 buckets, of files and of what is stored on this machine are not covered.",
+    )
 
 
 def _read_whole_list(resource: Resource, cancel: CancelToken, progress: Progress) -> ListContents:
@@ -200,7 +210,12 @@ def _save_logs(
 ) -> int:  # fmt: skip
     ended = [address for address in addresses if not address.live]
     if growing := len(addresses) - len(ended):
-        notes.append(f"{growing:,} logs are still being written; they are not in the capsule.")
+        words = (
+            "1 log is still being written; it is"
+            if growing == 1
+            else f"{growing:,} logs are still being written; they are"
+        )
+        notes.append(f"{words} not in the capsule.")
 
     def read(address: LogAddress, own: CancelToken) -> None:
         for _ in from_log(http, address, http.downloader)(own):

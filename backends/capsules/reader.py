@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shlex
 import threading
 import time
 import zipfile
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -38,6 +38,7 @@ from backends.capsules.layout import (
     request_key,
     setting_names,
 )
+from backends.capsules.manifest_checks import check_manifest
 from backends.capsules.recorder import DOWNLOADED
 from backends.errors import AppError
 from backends.extraction.limits import ExtractionBudget, ExtractionLimits
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
 _PIECE = 1 << 18
 _HEAD = 30 + len(MANIFEST)  # bytes of a local header with the manifest's name
+_LAST_VERSION = 9_999  # beyond that it is no version
 _HINT = "Ask whoever made it for another copy."
 
 
@@ -94,7 +96,8 @@ class Capsule:
             self._directory = ZipDirectory(stream, path.name, limits)
             self._members = _check_members(self._directory, path, os.fstat(stream.fileno()).st_size, limits)
             self.manifest = self._read_manifest()
-            _check_entries(self.manifest, self._members)
+            check_manifest(self.manifest, limits.entries)
+            _check_bodies(self.manifest, self._members)
         self.now = parse_time(self.manifest.created)
         self._by_key = {entry.key: entry for entry in self.manifest.entries}
         self._verified: set[str] = set()
@@ -137,9 +140,12 @@ class Capsule:
         return _SavedDownload(self, entry, url, offset, cancel)
 
     def _find(self, method: str, url: str, accept: str, request: str = "") -> Entry:
-        found = self._by_key.get(request_key(method, canonical_url(url), accept, request))
+        asked = canonical_url(url)
+        found = self._by_key.get(request_key(method, asked, accept, request))
+        if found is None and method == "GET":  # a file that was downloaded has what a list reads of it
+            found = self._by_key.get(request_key(method, asked, DOWNLOADED))
         if found is None:
-            raise not_in_capsule(url)
+            raise not_in_capsule(url, shlex.quote(sanitize(str(self.path), 200)))
         if found.error is not None:
             raise _recorded_error(found, url)
         return found
@@ -217,6 +223,8 @@ class Capsule:
             head = msgspec.json.decode(raw, type=ManifestHead)
             if head.format != FORMAT:
                 raise CapsuleError(f"{self.path} is not a capsule.", "Is it another kind of zip?")
+            if not 1 <= head.version <= _LAST_VERSION:
+                raise _damaged(self.path, f"its {MANIFEST} is of a version that cannot be")
             if head.version > VERSION:
                 raise CapsuleError(
                     f"{self.path} is a capsule of version {head.version}; this ciexplore reads up to {VERSION}.",
@@ -264,6 +272,7 @@ def _check_members(
     """The members by name. A member is never read beyond the size that is stated here."""
     budget = ExtractionBudget(limits, archive_bytes, path.name)
     members: dict[str, zipfile.ZipInfo] = {}
+    names = set[str]()
     for info in directory:
         budget.count_entry()
         budget.count_written(info.file_size, info.file_size)
@@ -273,30 +282,23 @@ def _check_members(
             raise _damaged(path, f"{shown} is a {kind}")
         if info.filename != MANIFEST and not is_file_name(info.filename):
             raise _damaged(path, f"it has a file of the name {shown}")
-        if info.filename in members:
-            raise _damaged(path, f"it has {shown} twice")
+        if info.filename.lower() in names:
+            twice = info.filename in members
+            raise _damaged(path, f"it has {shown} twice" + ("" if twice else ", but for the case of its letters"))
+        names.add(info.filename.lower())
         members[info.filename] = info
     return members
 
 
-def _check_entries(manifest: Manifest, members: Mapping[str, zipfile.ZipInfo]) -> None:
-    """Raises `ValueError`."""
-    keys, files = Counter(entry.key for entry in manifest.entries), Counter[str]()
-    if any(count > 1 for count in keys.values()):
-        raise ValueError("its manifest describes a request twice")
-    for entry in manifest.entries:
-        parse_time(entry.fetched)
-        if (entry.error is None) != bool(entry.file) or not 100 <= entry.status < 600:
-            raise ValueError("its manifest contradicts itself")
-        if not entry.file:
-            continue
-        files[entry.file] += 1
+def _check_bodies(manifest: Manifest, members: Mapping[str, zipfile.ZipInfo]) -> None:
+    """Raises `ValueError` where the members are not the files of the manifest."""
+    files = [entry for entry in manifest.entries if entry.file]
+    for entry in files:
         member = members.get(entry.file)
-        if entry.file == MANIFEST or member is None or member.file_size != entry.size:
+        if member is None or member.file_size != entry.size:
             raise ValueError(f"{sanitize(entry.file, 100)} is missing, or has another size than its manifest says")
-    if any(count > 1 for count in files.values()) or len(files) != len(members) - 1:
-        raise ValueError("it has files that its manifest does not describe, or twice")
-    parse_time(manifest.created)
+    if len(files) != len(members) - 1:
+        raise ValueError("it has files that its manifest does not describe")
 
 
 def _recorded_error(entry: Entry, url: str) -> HttpError:

@@ -203,7 +203,9 @@ class Recorder:
             if key in self._ambiguous:
                 self._entries.pop(key, None)
             elif self.include_private or not entry.private:
-                self._entries[key] = entry, body
+                known = self._entries.get(key)
+                if known is None or not entry.file or known[0].sha256 != entry.sha256:  # else a log stays one
+                    self._entries[key] = entry, body
 
     def _count(self) -> None:
         with self._lock:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from backends import __version__
-from backends.atomic import SymlinkError, atomic_file
+from backends.atomic import SymlinkError, atomic_file, check_target
 from backends.cancel import CancelToken
 from backends.capsules.layout import FORMAT, MANIFEST, VERSION, Entry, Manifest, SavedList, format_time
 from backends.capsules.recorder import RecordedBody
@@ -36,10 +36,7 @@ def write_capsule(
 
     Raises `FileError` where `target` exists and not `overwrite` or cannot be written, `SymlinkError` for a link.
     """
-    if target.expanduser().is_symlink():
-        raise SymlinkError(target)
-    if str(target) == "-" or (target.exists() and not target.is_file()):
-        raise FileError(f"{target} is not a regular file.", "Name a file: a capsule cannot be written into a pipe.")
+    check_capsule_target(target, overwrite=overwrite)
     entries = [entry for entry, _ in content]
     manifest = Manifest(
         format=FORMAT,
@@ -65,6 +62,17 @@ def write_capsule(
                     sink.write(piece)
             if progress is not None:
                 progress(number + 1, len(files))
+
+
+def check_capsule_target(target: Path, *, overwrite: bool = False) -> None:
+    """Raises the `FileError`s of `write_capsule` that can be known before anything is read."""
+    if str(target) == "-":
+        raise FileError("A capsule is not written to stdout.", "Name a file.")
+    if target.expanduser().is_symlink():
+        raise SymlinkError(target)
+    check_target(target, overwrite=overwrite)
+    if target.expanduser().exists() and not target.expanduser().is_file():
+        raise FileError(f"{target} is not a regular file.", "Name a file: a capsule cannot be written into a pipe.")
 
 
 def _member(name: str) -> zipfile.ZipInfo:

@@ -24,6 +24,13 @@ class FailureLocator(DeclaredLocator):
         "cluster": FieldKind("[0-9a-f]{16}", "a cluster's id (16 hex digits)", "CLUSTER"),
     }
 
+    @property
+    def is_local(self) -> bool:
+        """Whether one of the lists that it is asked of is."""
+        from backends.systems import is_any_local
+
+        return is_any_local(getattr(self, name, "") for name in ("of", "base", "new"))
+
 
 class FailuresOf(
     FailureLocator,

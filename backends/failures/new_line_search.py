@@ -111,7 +111,7 @@ class NewLineSearch:
             return "New lines only; looking for runs that passed"
         notes = " ".join(self.runs.notes)
         if not self.runs.runs:
-            return f"{PassingRuns(self.runs.job).describe()} {notes}".strip()
+            return f"{self.runs.describe()} {notes}".strip()
         names, count = ", ".join(run.name for run in self.runs.runs), len(self.runs.runs)
         against = f"{count} passed run{'s' * (count != 1)}{self.runs.describe_places()}: {names}"
         return f"New lines only, not in {against}" + (f". {notes}" if notes else "")
@@ -133,11 +133,16 @@ class NewLineSearch:
         return f"{text} so far ({min(self.scanned / max(self._spool.size, 1), 1.0):.0%})"
 
 
-def format_new_lines(finder: NewLineFinder, pieces: Iterable[bytes], context: int = CONTEXT) -> Iterator[bytes]:
+def format_new_lines(
+    finder: NewLineFinder, pieces: Iterable[bytes], context: int = CONTEXT, *, first: int = 1
+) -> Iterator[bytes]:
     """A text as grep -n writes it: "15:" before a new line, "16-" before one around it, "--" where some are left out;
-    at the end how often lines come that come more than once. `pieces`: complete lines."""
+    at the end how often lines come that come more than once. `pieces`: complete lines; `first`: the number of the first
+    of them."""
     before: deque[bytes] = deque(maxlen=context)
-    number = after = last = 0  # `number`: lines before this piece; `last`: the line that was written last, from 1
+    begin = first - 1
+    # `number`: of the line before this piece; `last`: of the line that was written last
+    number, after, last = begin, 0, 0
     for piece in pieces:
         new = set(finder.add(piece))
         lines = piece.removesuffix(b"\n").split(b"\n")
@@ -147,7 +152,7 @@ def format_new_lines(finder: NewLineFinder, pieces: Iterable[bytes], context: in
             continue
         for line in lines:
             number += 1
-            if number - 1 in new:
+            if number - 1 - begin in new:
                 if last and number - len(before) > last + 1:
                     yield b"--\n"
                 for place, earlier in enumerate(before, number - len(before)):
@@ -162,5 +167,5 @@ def format_new_lines(finder: NewLineFinder, pieces: Iterable[bytes], context: in
                 before.append(line)
     if finder.times:
         yield b"\n"
-        for first, times in sorted(finder.times.items()):
-            yield b"line %d comes %d times\n" % (first + 1, times)
+        for index, times in sorted(finder.times.items()):
+            yield b"line %d comes %d times\n" % (first + index, times)

@@ -18,8 +18,10 @@ from backends.cancel import CancelToken
 from backends.failures.new_lines import LogIndex, index_log, split_pieces
 from backends.frames.formats import format_bytes
 from backends.http.errors import HttpError
+from backends.http.policies import Mode
 from backends.locators import Locator
 from backends.logs import sources
+from backends.logs.binary import check_text
 from backends.pool import map_in_order
 from backends.prow.bucket import BucketReader, open_bucket
 from backends.prow.build_listing import BuildListing
@@ -54,18 +56,19 @@ class PassingRun:
 @dataclass
 class PassingRuns:
     """`job`: what they are runs of. `spare`: runs to take where a log cannot be read. `notes`: sentences about what
-    could not be looked at."""
+    could not be looked at. `searched`: what was looked through, where that is no server."""
 
     job: str = ""
     runs: list[PassingRun] = field(default_factory=list)
     spare: list[PassingRun] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    searched: str = ""
 
     def describe(self) -> str:
         """ "3 runs of JOB that passed: A, B, C", or that there is none."""
         job = f" of {self.job}" if self.job else ""
         if not self.runs:
-            return f"No run{job} that passed was found."
+            return f"No run{job} that passed {f'is in {self.searched}' if self.searched else 'was found'}."
         count = "1 run" if len(self.runs) == 1 else f"{len(self.runs)} runs"
         return f"{count}{job} that passed{self.describe_places()}: {', '.join(run.name for run in self.runs)}"
 
@@ -82,6 +85,13 @@ def find_passing_runs(
 ) -> PassingRuns:
     """For the log that a locator leads to; without runs where nothing is known of its job. Raises the `AppError`s of
     what tells which job it is, and `OperationCancelledError`."""
+    found = _find_runs(locator, http, settings, cancel, count)
+    if http.mode.is_offline:
+        found.searched = "this capsule" if http.mode is Mode.CAPSULE else "the cache (offline, no server is asked)"
+    return found
+
+
+def _find_runs(locator: Locator, http: Http, settings: Settings, cancel: CancelToken, count: int) -> PassingRuns:
     if isinstance(locator, Task | Artifact):
         return _of_task(Client(http, locator.root_url), locator, count, cancel)
     if isinstance(locator, ProwPath) and (base := route(locator.path).base):
@@ -122,7 +132,9 @@ def _of_task(client: Client, locator: Task | Artifact, count: int, cancel: Cance
         for task_id, run in _completed(tasks, found.job):
             if task_id != locator.task_id:
                 add(task_id, run, "this push")
-    if len(found.runs) < count:
+    if len(found.runs) < count and client.http.mode.is_offline:
+        found.notes.append("Earlier pushes were not looked for: that takes a server.")
+    elif len(found.runs) < count:
         for earlier in earlier_groups(client, group_id, cancel):
             for task_id, run in _completed(earlier, found.job):
                 add(task_id, run, "an earlier push")
@@ -223,7 +235,8 @@ class IndexReader:
                 self.kept += 1
                 return index
         source = sources.from_log(self._http, address, self._downloader)
-        index = index_log(split_pieces(self._count(source(cancel), cancel)))
+        pieces = check_text(self._count(source(cancel), cancel), address.title, address.url.partition("?")[0], "")
+        index = index_log(split_pieces(pieces))
         if cache is not None and key:
             cache.put(key, index.pack())
         return index

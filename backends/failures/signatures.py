@@ -32,14 +32,14 @@ _KINDS = (
     rf"(?-u:\b)(?:{_DAY},? +)?(?:{_MONTH} +[0-9]|[0-9]{{1,2}} {_MONTH}(?-u:\b))[0-9A-Za-z]*",
     rf"(?-u:\b){_SCHEME}://[0-9A-Za-z.:@_%\[\]-]*",  # scheme and host; the path stays
     # Hosts with a number in their name; one without may be the cause, as a registry that is down.
-    rf"(?-u:\b)[A-Za-z-]*[0-9][0-9A-Za-z-]*(?:\.[0-9A-Za-z-]+)*\.{_TOP}(?-u:\b)",
+    rf"(?-u:\b)[A-Za-z-]*[0-9][0-9A-Za-z-]*(?:\.[0-9A-Za-z-]+)*\.{_TOP}{_ENDS}",
     rf"(?:/private)?(?:/var)?/(?:tmp|folders)/{_PATH}*",
     rf"[A-Za-z]:\\\\?Users\\\\?[^\\\s]+\\\\?AppData\\\\?Local\\\\?Temp{_PATH}*",
     r"(?-u:\b)[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}",
     rf"-[0-9a-z]{{8,10}}-{_SUFFIX}{{5}}{_ENDS}",  # pods of deployments
     rf"-{_SUFFIX}{{5}}{_ENDS}",  # pods of sets and jobs, nodes, generateName
     rf"(?-u:\b)ci-(?:op|ln)-[0-9a-z]{{7,8}}{_ENDS}",
-    r"(?-u:\b)[a-f]{1,7}[0-9][0-9a-f]{6,}(?-u:\b)",  # hashes and container ids that begin with a letter
+    rf"(?-u:\b)[a-f]{{1,7}}[0-9][0-9a-f]{{6,}}{_ENDS}",  # hashes and container ids that begin with a letter
     r"(?:_-?|-|(?-u:\b))[0-9][0-9A-Za-z]*(?:[.,:/_-]+[0-9][0-9A-Za-z]*)*(?:%|µ[0-9A-Za-z]*)?",
     r"[0-9]{5,}[0-9A-Za-z]*",
     MARK,

@@ -110,7 +110,7 @@ def figure_format(target: Path) -> str:
     """ "svg" or "png". Raises `UsageError` for a name with another ending, and for PNG where its library is missing."""
     form = target.suffix.lstrip(".").lower()
     if form not in FORMATS:
-        raise UsageError(f"{safe_text(target.name)} is not the name of a plot.", "End it with .svg or .png.")
+        raise UsageError(f"{safe_text(str(target))} is not the name of a plot.", "End it with .svg or .png.")
     if form == "png":
         _import_pillow()
     return form

@@ -86,7 +86,7 @@ class ReportHeading:
 def check_report_name(target: Path) -> None:
     """Raises `UsageError` for a name that no browser would take for a page."""
     if target.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"{safe_text(target.name)} is not the name of a report.", "End it with .html.")
+        raise UsageError(f"{safe_text(str(target))} is not the name of a report.", "End it with .html.")
 
 
 def write_report(

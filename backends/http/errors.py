@@ -348,10 +348,11 @@ def offline(url: str) -> OfflineError:
     )
 
 
-def not_in_capsule(url: str) -> NotInCapsuleError:
+def not_in_capsule(url: str, path: str = "FILE") -> NotInCapsuleError:
+    """`path`: of the capsule."""
     return NotInCapsuleError(
         f"{short_url(url)} is not in this capsule.",
-        "It holds what was read when it was made; `ciexplore capsule info` lists that.",
+        f"It holds what was read when it was made; `ciexplore capsule info {path} --files` lists that.",
     )
 
 

@@ -24,6 +24,11 @@ class Locator(ABC):
         none."""
         return ""
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is read from this machine, e.g. a file or a store, and not from a server."""
+        return False
+
     def watched(self) -> Locator:
         """The locator of the list whose states tell how far this is; by default its own."""
         return self

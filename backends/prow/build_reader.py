@@ -396,6 +396,9 @@ class BuildReader:
                     raise
                 return self._read_parts(place, known, parts | Part.FOLDER, cancel)
         except OfflineError as error:
+            seen = None if isinstance(error, NotInCapsuleError) else self._seen_row(place, parts)
+            if seen is not None:
+                return seen
             note = NOT_SAVED if isinstance(error, NotInCapsuleError) else NOT_STORED
         except HttpError as error:
             note = f"{UNREAD}{error.sentence}"
@@ -485,8 +488,12 @@ class BuildReader:
         """What was read of a build that has ended, by this reader or an earlier one; None if nothing was."""
         if place.key in self._rows:
             return self._rows[place.key]
+        row = self._cached_row(self._cache_key(place), place)
+        return None if row is None else self._rows.setdefault(place.key, row)
+
+    def _cached_row(self, key: str, place: BuildPlace) -> BuildRow | None:
         cache = self.bucket.cache
-        blob = cache.get(self._cache_key(place)) if cache is not None else None
+        blob = cache.get(key) if cache is not None else None
         if blob is None:
             return None
         try:
@@ -496,19 +503,33 @@ class BuildReader:
         if row.build != place.build:
             return None
         row.key = place.key
-        return self._rows.setdefault(place.key, row)
+        return row
 
     def _store_row(self, place: BuildPlace, row: BuildRow, finished: BlobInfo | None) -> None:
-        if row.state not in ENDED or row.finished is None:
-            return
-        self._rows[place.key] = row
-        # Without the folder's list, the time that the file itself tells has to do.
-        updated = row.finished if finished is None or finished.updated_ms is None else finished.updated_ms
-        if self.bucket.cache is not None and is_settled(updated):
-            self.bucket.cache.put(self._cache_key(place), msgspec.json.encode(row))
+        cache, is_final = self.bucket.cache, False
+        if row.state in ENDED and row.finished is not None:
+            self._rows[place.key] = row
+            # Without the folder's list, the time that the file itself tells has to do.
+            updated = row.finished if finished is None or finished.updated_ms is None else finished.updated_ms
+            is_final = is_settled(updated)
+        if cache is not None:
+            key = self._cache_key(place) if is_final else self._seen_key(place, Part(row.parts))
+            cache.put(key, msgspec.json.encode(row))
+
+    def _seen_row(self, place: BuildPlace, parts: Part) -> BuildRow | None:
+        """What these parts said when they were read last, of a build that may have changed since; None if they never
+        were."""
+        wanted = parts | Part.ENDS
+        for one in (Part(number) for number in range(Part.ALL + 1) if number & wanted == wanted):
+            if (row := self._cached_row(self._seen_key(place, one), place)) is not None:
+                return row
+        return None
 
     def _cache_key(self, place: BuildPlace) -> str:
         return self._prefix + (place.link or place.folder)
+
+    def _seen_key(self, place: BuildPlace, parts: Part) -> str:
+        return f"{self._cache_key(place)}|seen with {int(parts)}"
 
 
 def _tells_end(documents: Mapping[str, Json]) -> bool:

@@ -178,6 +178,10 @@ class ProwPath(ProwLocator, template="prow:at/{store:store}/{bucket:name}[/{path
     lines: tuple[int, ...] = ()
 
     @property
+    def is_local(self) -> bool:
+        return self.store.startswith("file:")
+
+    @property
     def route(self) -> Route:
         return route(self.path)
 
@@ -242,6 +246,10 @@ class ProwView(ProwLocator):
     builds: tuple[str, ...] = ()
     store: str = ""
     count: int | None = None
+
+    @property
+    def is_local(self) -> bool:
+        return self.store.startswith("file:")
 
     @property
     def is_of_many_builds(self) -> bool:

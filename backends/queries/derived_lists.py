@@ -17,10 +17,10 @@ from backends.errors import UsageError
 from backends.listings import Listing
 from backends.loading import LoadingWork
 from backends.locators import Locator
-from backends.queries.locators import ChosenRows, PivotTable, Source, SqlQuery
+from backends.queries.locators import ChosenRows, PivotTable, Source, SqlQuery, find_lists
 from backends.queries.pivot import check_pivot, column_values, pivot, rows_behind, rows_that
 from backends.queries.sources import OpenSource, Q, SourceRows, open_sources, read_sources
-from backends.queries.sql import Table, find_lists, result_schema, run_query
+from backends.queries.sql import Table, result_schema, run_query
 from backends.resources import Detail, Document, LogAddress, Page, Resource, Row, ViewTarget
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class DerivedList(Listing):
         super().__init__(replace(locator, opened=()))  # who opens it again reads its sources again
         self.sources: Sequence[OpenSource] = locator.opened
         self._frames: dict[str, pl.DataFrame] = {}
+        self._places: dict[str, dict[str, int]] = {}  # of each frame: where the row with a key is
 
     @property
     def work(self) -> LoadingWork | None:
@@ -77,15 +78,23 @@ class DerivedList(Listing):
         return next((found for source in self.sources if (found := source.resource.work) is not None), None)
 
     def source_row(self, row: Row) -> tuple[Resource, Row] | None:
-        """The list whose key this row has, and its row with that key."""
+        """The list whose key this row has, and its row with that key. Costs nothing but a look-up: a report asks it for
+        each of its rows."""
         for source in self.sources:
             key, frame = source.resource.schema.key, self._frames.get(source.name)
             if frame is None or row.get(key) is None:
                 continue
-            found = frame.filter(pl.col(key) == str(row[key]))
-            if found.height:
-                return source.resource, found.row(0, named=True)
+            if source.name not in self._places:
+                keys = frame[key].to_list()
+                self._places[source.name] = dict(zip(reversed(keys), reversed(range(len(keys))), strict=True))
+            place = self._places[source.name].get(str(row[key]))
+            if place is not None:
+                return source.resource, frame.row(place, named=True)
         return None
+
+    def _keep_frames(self, frames: dict[str, pl.DataFrame]) -> None:
+        """The rows that were read, for `source_row`."""
+        self._frames, self._places = frames, {}
 
     def open(self, row: Row) -> Locator | None:
         found = self.source_row(row)
@@ -132,7 +141,7 @@ class SqlList(DerivedList):
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         read = read_sources(self.sources, cancel)
         cancel.check()
-        self._frames = read.frames
+        self._keep_frames(read.frames)
         tables = {one.name: Table(one.resource.schema, read.frames[one.name]) for one in self.sources}
         yield self._page(run_query(self._query, tables).frame, read)
 
@@ -212,7 +221,7 @@ class ChosenRowList(DerivedList):
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         read = read_sources(self.sources, cancel)
-        self._frames = read.frames
+        self._keep_frames(read.frames)
         yield self._page(rows_that(read.frames[self.sources[0].name], self.locator.conditions), read)
 
     def detail(self, row: Row) -> Detail:

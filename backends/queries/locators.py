@@ -14,6 +14,7 @@ from backends.locators.template import KINDS, FieldKind
 
 _PART = "[^~,]"  # of what is written between separators; it is percent-encoded
 TABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_LIST = re.compile(r"""\blist\s*\(\s*'((?:[^']|'')+)'\s*\)""", re.IGNORECASE)
 AGGREGATES = ("count", "sum", "mean", "median", "p95", "min", "max", "failed")  # failed: the share of rows, in percent
 
 
@@ -107,6 +108,25 @@ class QueryLocator(DeclaredLocator):
         "aggregate": FieldKind("|".join(AGGREGATES), f"one of {', '.join(AGGREGATES)}", "count"),
     }  # fmt: skip
 
+    @property
+    def is_local(self) -> bool:
+        """Whether a list that it is made of is."""
+        from backends.systems import is_any_local
+
+        return is_any_local(one.locator for one in getattr(self, "sources", ()))
+
+
+def find_lists(query: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The query with each `list('LOCATOR')` replaced by the name of a table, and (name, locator) of those."""
+    found: dict[str, str] = {}
+
+    def name_of(match: re.Match[str]) -> str:
+        locator = match[1].replace("''", "'")
+        return found.setdefault(locator, f"list_{len(found) + 1}")
+
+    text = _LIST.sub(name_of, query)
+    return text, tuple((name, locator) for locator, name in found.items())
+
 
 class SqlQuery(
     QueryLocator,
@@ -118,6 +138,12 @@ class SqlQuery(
     query: str = param()
     sources: tuple[Source, ...] = param(default=())
     opened: tuple[Any, ...] = param(default=(), compare=False)  # OpenSource, once its columns are known
+
+    @property
+    def is_local(self) -> bool:
+        from backends.systems import is_any_local
+
+        return super().is_local or is_any_local(text for _, text in find_lists(self.query)[1])
 
 
 class PivotTable(

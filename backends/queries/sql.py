@@ -21,6 +21,7 @@ from backends.frames.schema import Column, Kind, Schema
 
 LONGEST = 20_000  # characters of a query
 MOST_COLUMNS = 500  # of a result
+LONGEST_PAD = 9_999  # characters that LPAD and RPAD fill up to
 MOST_OPERATORS = 500  # polars takes a second for 800 in a row, and 20 for 3,000
 # Refused wherever it stands, in strings, comments and quoted names, too: dialects disagree about where those end, and a
 # text that hides a function from us must not show it to the parser.
@@ -34,7 +35,8 @@ _TOKEN = re.compile(
 )
 _MIXES_ROWS = re.compile(r"\b(?:group|distinct|union|except|intersect|join|order|limit|fetch|over)\b", re.IGNORECASE)
 _OPERATORS = re.compile(r"[-+*/|<>=%]+|\b(?:and|or|case)\b", re.IGNORECASE)
-_LIST = re.compile(r"""\blist\s*\(\s*'((?:[^']|'')+)'\s*\)""", re.IGNORECASE)
+# Memory that cannot be had ends the process, so what asks for gigabytes is refused.
+_PADS_FAR = re.compile(r"\b([lr]pad)\s*\([^;]{0,1000}?,\s*0*[1-9][0-9]{4,}", re.IGNORECASE)
 _PLACE = re.compile(r"at Line: (\d+), Column: (\d+)")
 _QUERIES = ("select", "with", "(")
 _NOUN = {
@@ -63,18 +65,6 @@ class Table:
     frame: pl.DataFrame
 
 
-def find_lists(query: str) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The query with each `list('LOCATOR')` replaced by the name of a table, and (name, locator) of those."""
-    found: dict[str, str] = {}
-
-    def name_of(match: re.Match[str]) -> str:
-        locator = match[1].replace("''", "'")
-        return found.setdefault(locator, f"list_{len(found) + 1}")
-
-    text = _LIST.sub(name_of, query)
-    return text, tuple((name, locator) for locator, name in found.items())
-
-
 def check_query(query: str) -> None:
     """Raises `QueryError` for what is no query, could read what was not given to it, or takes minutes to parse."""
     if len(query) > LONGEST:
@@ -94,6 +84,10 @@ def check_query(query: str) -> None:
         )
     if len(_OPERATORS.findall(query)) > MOST_OPERATORS:
         raise QueryError(f"This query has more than {MOST_OPERATORS} operators.", "Write lists of values as IN (...).")
+    if match := _PADS_FAR.search(query):
+        raise QueryError(
+            f"{match[1].upper()} would make texts of more than {LONGEST_PAD:,} characters.", "Pad to fewer."
+        )
 
 
 def run_query(query: str, tables: Mapping[str, Table]) -> Table:
@@ -255,4 +249,5 @@ def _near(name: str, known: Mapping[str, object], what: str) -> str:
 def _one_line(text: str) -> str:
     """The first sentence of what polars says; what it adds is the parser's own state."""
     line = " ".join(text.partition("\n\n")[0].split())
+    line = re.sub(r"\bexpression \w+ \{.*", "an expression of it is not supported", line)
     return re.sub(r": *\w+ ?\(?\w* ?\{.*", "", line)[:300] or "it has no message"

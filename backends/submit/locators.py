@@ -48,6 +48,10 @@ class JobFile(JobDataLocator):
     entry: int | None = None
     form: str = ""
 
+    @property
+    def is_local(self) -> bool:
+        return True
+
     def text(self) -> str:
         pairs = [*_pairs(self), *([f"form={self.form}"] if self.form else [])]
         return f"{PREFIX}{escape(self.path, safe='/')}{'?' if pairs else ''}{'&'.join(pairs)}"
@@ -76,6 +80,10 @@ class TaskJobs(JobDataLocator):
 @dataclass(frozen=True)
 class OutboxLocator(JobDataLocator):
     """What was queued for publishing and what became of it."""
+
+    @property
+    def is_local(self) -> bool:
+        return True
 
     def text(self) -> str:
         return f"{PREFIX}outbox"

@@ -111,6 +111,18 @@ class RunList(ClientListing):
         changed = page.frame.join(known, on=page.frame.columns, how="anti", nulls_equal=True)
         return Page(changed, page.freshness)
 
+    def describe_wait(self, cancel: CancelToken) -> str:
+        """Which of the tasks that it depends on have not completed: they decide whether it will ever run."""
+        needed = self.client.fetch_definition(self.task_id, cancel)[0].dependencies
+        states = {one: status.state for one, status in self.client.fetch_statuses(needed, cancel).items()}
+        open_ = [f"{one} ({state})" for one, state in states.items() if state != "completed"]
+        if not open_:
+            return "the task has not been scheduled" + (", although what it depends on has completed" if needed else "")
+        failed = sum(state in FAILED for state in states.values())
+        of = f"{len(open_):,} of the {len(needed):,} tasks that it depends on"
+        words = f"the task has not been scheduled; it needs {of}: {', '.join(open_[:3])}"
+        return f"{words}, of which {failed:,} failed" if failed else words
+
     def watched_rows(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The last run: those before it were run again."""
         return frame.sort("run").tail(1)

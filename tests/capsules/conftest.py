@@ -49,6 +49,8 @@ def group_commands(names: dict[str, str]) -> list[tuple[str, ...]]:
         ("taskcluster", "log", task),
         ("taskcluster", "log", task, "--errors"),
         ("taskcluster", "artifacts", task, "--format", "csv"),
+        ("taskcluster", "measurements", group, "--format", "csv"),
+        ("taskcluster", "show", names["taskcluster.artifact"]),
     ]
 
 

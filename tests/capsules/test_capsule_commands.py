@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 import zipfile
 from pathlib import Path
@@ -19,7 +21,7 @@ def test_the_finished_group_is_the_same(ciexplore: Caller, saved_demo: SavedDemo
     shutil.copyfile(saved_demo.group, copy)
     for command in group_commands(saved_demo.names):
         done = ciexplore(*command, "--capsule", str(copy))
-        assert (done.code, done.err) == (0, ""), (command, done.err)
+        assert done.code == 0 and "capsule" not in done.err, (command, done.err)
         assert done.out == saved_demo.before[command] != b"", command
 
 
@@ -47,6 +49,20 @@ def test_what_is_not_in_it_is_said_with_the_code_of_a_server_that_is_gone(
     assert "is not in this capsule" in done.err
     done = ciexplore("prow", "list", "s3://bucket/logs/", "--capsule", str(saved_demo.group))
     assert "Capsules do not cover S3" in done.err
+
+
+def test_what_it_lacks_is_said_of_new_lines_and_of_since(ciexplore: Caller, saved_demo: SavedDemo) -> None:
+    """And the hint is a command that can be run."""
+    task, capsule = saved_demo.names["taskcluster.failed-task"], str(saved_demo.group)
+    done = ciexplore("taskcluster", "log", task, "--new", "--capsule", capsule)
+    assert (done.code, done.out) == (3, b"")
+    assert re.search(r"No run of \S+ that passed is in this capsule\.", done.err), done.err
+    done = ciexplore("since", task, "--capsule", capsule)
+    assert done.code == 3 and "is not in this capsule" in done.err
+    hint = re.search(r"`ciexplore (capsule info .*)` lists that", done.err)
+    assert hint is not None, done.err
+    listed = ciexplore(*shlex.split(hint[1]), "--format", "csv")
+    assert listed.code == 0 and "url" in listed.rows[0]
 
 
 def test_artifacts_are_downloaded_from_it(ciexplore: Caller, saved_demo: SavedDemo, tmp_path: Path) -> None:
@@ -121,6 +137,13 @@ class TestCreating:
         done = ciexplore("capsule", "create", "a.capsule", locator)
         assert done.code in (1, 2), done.err
         assert not Path("a.capsule").exists()
+
+    def test_a_list_twice_is_one_and_a_glob_without_a_file_is_noted(self, ciexplore: Caller) -> None:
+        task = self.names["taskcluster.task"]
+        done = ciexplore("capsule", "create", "a.capsule", task, task, "--artifacts", "*.nothing")
+        assert done.code == 0
+        assert done.err.startswith("note: ") and "No file matches *.nothing." in done.err and "1 list, " in done.err
+        assert ciexplore("capsule", "info", "a.capsule").code == 0
 
     def test_a_list_that_cannot_be_read_leaves_no_file(self, ciexplore: Caller) -> None:
         done = ciexplore("capsule", "create", "a.capsule", "Y33uyQ0GR_eMGr1zdJzLAg")

@@ -57,6 +57,16 @@ def test_a_later_response_replaces_an_earlier_one(tmp_path: Path) -> None:
         assert capsule.verify() == []
 
 
+def test_a_log_that_is_an_artifact_too_stays_a_log(tmp_path: Path) -> None:
+    with Recorder(clock=lambda: NOW) as recorder:
+        for kind in ("log", "artifact"):
+            recorder.kind = kind  # type: ignore[assignment]
+            record(recorder, "https://ci.example/a.log", b"a line")
+        written(tmp_path / "a.capsule", recorder)
+    with open_capsule(tmp_path / "a.capsule") as capsule:
+        assert [entry.kind for entry in capsule.manifest.entries] == ["log"]
+
+
 def test_secrets_are_left_out(tmp_path: Path) -> None:
     with Recorder(clock=lambda: NOW) as recorder:
         record(recorder, "https://ci.example/a?X-Amz-Signature=canary&token=canary&page=2#canary")

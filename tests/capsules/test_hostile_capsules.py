@@ -16,13 +16,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backends.capsules.layout import FORMAT, VERSION, CapsuleError
+from backends.capsules.layout import FORMAT, VERSION, CapsuleError, request_key
 from backends.capsules.reader import open_capsule
+from backends.errors import AppError
 from backends.extraction.limits import ExtractionLimits
+from backends.queries.locators import SqlQuery
+from backends.session import open_capsule_session
 from tests.commands.calling import Caller
 
 BODY = b'{"a": 1}'
-FILE = "responses/ci.example/0123456789abcdef-list.json"
+KEY = request_key("GET", "https://ci.example/list", "application/json")
+FILE = f"responses/ci.example/{KEY[:16]}-list.json"
+OTHER = "responses/ci.example/0123456789abcdef-list.json"
+LOCAL = (  # what is read from the machine of whoever opens it
+    "file:///etc/", "submit:/etc/jobs.json", "submit:outbox", "archives:held", "treeherder:dataset/%2Fetc/jobs",
+    "treeherder:dataset/%2Fetc", "failures:of/file:///etc/", "query:sql/SELECT%201?from=t~submit:%2Fetc%2Fjobs.json",
+    SqlQuery("SELECT * FROM list('submit:/etc/jobs.json')").text(), "query:rows/a~b?from=rows~submit:outbox",
+)  # fmt: skip
 
 
 def entry(**changes: Any) -> dict[str, Any]:
@@ -40,6 +50,10 @@ def manifest(*entries: dict[str, Any], **changes: Any) -> bytes:
         "private": False, "settings": {}, "lists": [], "entries": list(entries),
     }  # fmt: skip
     return json.dumps({**found, **changes}).encode()
+
+
+def saved(locator: str) -> dict[str, Any]:
+    return {"locator": locator, "title": "a list", "rows": 1, "noun": "row"}
 
 
 def zipped(*members: tuple[str | zipfile.ZipInfo, bytes]) -> bytes:
@@ -120,18 +134,119 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "a file of two requests": (
         lambda: zipped(("capsule.json", manifest(entry(), entry(accept="text/html"))), (FILE, BODY)),
-        "or twice",
+        "describes a file twice",
     ),
     "a file that is not described": (lambda: zipped(("capsule.json", manifest()), (FILE, BODY)), "does not describe"),
     "a file that is missing": (lambda: zipped(("capsule.json", manifest(entry()))), "is missing"),
     "another size": (lambda: zipped(("capsule.json", manifest(entry(size=3))), (FILE, BODY)), "another size"),
-    "a negative size": (lambda: zipped(("capsule.json", manifest(entry(size=-1))), (FILE, BODY)), "another size"),
-    "its manifest as a response": (lambda: zipped(("capsule.json", manifest(entry(file="capsule.json")))), "missing"),
+    "a negative size": (lambda: zipped(("capsule.json", manifest(entry(size=-1))), (FILE, BODY)), "negative size"),
+    "its manifest as a response": (
+        lambda: zipped(("capsule.json", manifest(entry(file="capsule.json")))),
+        "is not the name",
+    ),
     "a time that is none": (lambda: zipped(("capsule.json", manifest(entry(fetched="now"))), (FILE, BODY)), "refused"),
     "a status that is none": (
         lambda: zipped(("capsule.json", manifest(entry(status=7))), (FILE, BODY)),
         "contradicts itself",
     ),
+    "files that differ by case": (
+        lambda: zipped(("capsule.json", manifest(entry())), (FILE, BODY), (FILE.replace("list", "LIST"), BODY)),
+        "but for the case of its letters",
+    ),
+    "files that differ by case in the manifest": (
+        lambda: zipped(
+            ("capsule.json", manifest(entry(), entry(accept="*/*", file=FILE.replace("list", "LIST")))), (FILE, BODY)
+        ),
+        "differ by case only",
+    ),
+    "another request's file": (
+        lambda: zipped(("capsule.json", manifest(entry(file=OTHER))), (OTHER, BODY)),
+        "is not the name of what",
+    ),
+    "a log among the responses": (
+        lambda: zipped(("capsule.json", manifest(entry(kind="log"))), (FILE, BODY)),
+        "is not the name of what",
+    ),
+    "a digest that is none": (
+        lambda: zipped(("capsule.json", manifest(entry(sha256="0123"))), (FILE, BODY)),
+        "has no SHA-256 of",
+    ),
+    "a request without a digest": (
+        lambda: zipped(("capsule.json", manifest(entry(method="POST"))), (FILE, BODY)),
+        "a request without a digest",
+    ),
+    "a header of two lines": (
+        lambda: zipped(("capsule.json", manifest(entry(headers={"etag": "a\r\nb"}))), (FILE, BODY)),
+        "more than one line",
+    ),
+    "a refusal with a body": (
+        lambda: zipped(("capsule.json", manifest(entry(status=404, error={"sentence": "gone"}))), (FILE, BODY)),
+        "contradicts itself",
+    ),
+    "private content that is denied": (
+        lambda: zipped(("capsule.json", manifest(entry(private=True))), (FILE, BODY)),
+        "says that it has none",
+    ),
+    **{
+        f"the version {version}"[:60]: (lambda version=version: usual(version=version), "version that cannot be")
+        for version in (0, -1, 10**30)
+    },
+    **{
+        f"the URL {url!r}": (
+            lambda url=url: zipped(("capsule.json", manifest(entry(url=url))), (FILE, BODY)),
+            "which no server was asked for",
+        )
+        for url in (
+            "",
+            "file:///etc/passwd",
+            "javascript:alert(1)",
+            "//ci.example/list",
+            "https:///list",
+            "https://[::1",
+            "https://ci.example:99999/",
+            "https://user:secret@ci.example/",
+            "https://ci.example/\x1b[2J",
+            "https://ci.example/#fragment",
+            "https://ci.example/?token=secret",
+        )
+    },
+    **{
+        f"made at {time}": (lambda time=time: usual(created=time), "which cannot be")
+        for time in (
+            "",
+            "now",
+            "2026-02-30T00:00:00Z",
+            "0001-01-01T00:00:00Z",
+            "9999-12-31T23:59:59Z",
+            "1970-01-01T00:00:00Z",
+        )
+    },
+    **{
+        f"the setting {name} {value}": (lambda name=name, value=value: usual(settings={name: value}), "not a server")
+        for name, value in (
+            ("treeherder_url", "file:///etc"),
+            ("gcs_url", "javascript:alert(1)"),
+            ("hg_url", "//ci.example"),
+            ("taskcluster_root_url", "../.."),
+            ("prow_bucket", "a/b"),
+            ("gcsweb_url", "ci.example"),
+        )
+    },
+    **{
+        f"the list {locator}"[:80]: (lambda locator=locator: usual(lists=[saved(locator)]), "read from this machine")
+        for locator in LOCAL
+    },
+    "a list without a locator": (lambda: usual(lists=[saved("")]), "empty, too long, or not printable"),
+    "a list that writes to a terminal": (lambda: usual(lists=[saved("a\x1b[2J")]), "empty, too long, or not printable"),
+    "a list twice": (lambda: usual(lists=[saved("gs://a/"), saved("gs://a/")]), "has the list “gs://a/” twice"),
+    **{
+        f"{count} {name}": (
+            lambda name=name, count=count: usual(lists=[{**saved("gs://a/"), name: count}]),
+            "that cannot be",
+        )
+        for name in ("rows", "logs", "artifacts")
+        for count in (-1, 10**10, 2**63, 10**30)
+    },
     "files that overlap": (overlapping, "Overlapped entries"),
     "more than a zip may hold": (lambda: with_stated_size(1 << 31), "suspected zip bomb"),
 }
@@ -148,6 +263,7 @@ def test_refused_when_it_is_opened(name: str, tmp_path: Path, ciexplore: Caller)
     for command in (
         ("capsule", "info", str(path)),
         ("capsule", "verify", str(path)),
+        ("capsule", "open", str(path)),
         ("taskcluster", "tasks", "Y33uyQ0GR_eMGr1zdJzLAQ", "--capsule", str(path)),
     ):
         done = ciexplore(*command)
@@ -181,6 +297,19 @@ def test_a_body_that_is_not_what_the_manifest_says_is_not_given(name: str, tmp_p
     done = ciexplore("capsule", "verify", str(path))
     assert done.code == 1
     assert "was refused" in done.err
+
+
+@pytest.mark.parametrize("locator", LOCAL)
+def test_nothing_of_this_machine_is_read_over_a_capsule(locator: str, tmp_path: Path) -> None:
+    """Nor what a row or a query of the capsule leads to."""
+    path = tmp_path / "a.capsule"
+    path.write_bytes(usual())
+    session = open_capsule_session(path)
+    try:
+        with pytest.raises(AppError, match="Capsules do not cover"):
+            session.resource(session.parse(locator))
+    finally:
+        session.close()
 
 
 def test_a_large_manifest_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,8 @@ def test_list_filter_and_export(server: str, installed: dict[str, str], tmp_path
         "toy", "builds", f"toy:builds/main?server={server}", "-o", str(tmp_path / "b.parquet"), extra=installed
     )
     assert ended.code == 0 and (tmp_path / "b.parquet").read_bytes()[:4] == b"PAR1", ended.err
+    both = as_process("toy", "builds", f"toy:builds/main?server={server}", "--state", "failed", extra=installed)
+    assert [row["state"] for row in both.rows] == ["failed"], both.err  # what is pasted, and the options besides
     assert "Builds of the toy CI." in as_process("--help", extra=installed).out.decode()
     shown = as_process("toy", "builds", "--help", extra=installed).out.decode()
     assert "List the builds of a branch." in shown and "--state" in shown and "toy:builds/BRANCH" in shown

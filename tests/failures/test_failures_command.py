@@ -37,3 +37,15 @@ def test_a_filter_and_columns(ciexplore: Caller, demo: dict[str, str]) -> None:
 def test_a_list_of_something_else_is_a_usage_error(ciexplore: Caller, demo: dict[str, str]) -> None:
     ended = ciexplore("failures", demo["perf.alerts"])
     assert ended.code == 2 and "have no failures" in ended.err
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["prow.job-openshift", "prow.completeness-job", "prow.pull-job", "prow.build-pending", "prow.build-failed",
+     "taskcluster.finished-group", "taskcluster.failed-task"],
+)  # fmt: skip
+def test_offline_says_the_same_with_the_same_exit_code(ciexplore: Caller, demo: dict[str, str], name: str) -> None:
+    """Also of builds that still ran when they were looked at, or of which nothing tells how they ended."""
+    online = ciexplore("failures", demo[name])
+    offline = ciexplore("failures", demo[name], "--offline")
+    assert (offline.code, offline.out) == (online.code, online.out), offline.err

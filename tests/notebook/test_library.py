@@ -290,6 +290,8 @@ def study(url: str, directory: Path) -> list[str]:
         tasks.report(directory / "a.html")
         for page in tasks.pages():
             assert_type(page.frame, pl.DataFrame)
+        with ciexplore.open(capsule=directory / "a.capsule") as saved, ciexplore.open(url, capsule="a.capsule"):
+            assert_type(saved.frame(), pl.DataFrame)
         try:
             log = assert_type(tasks.log(frame[0]), ciexplore.Log)
         except ciexplore.AppError as error:

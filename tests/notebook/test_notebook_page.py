@@ -25,7 +25,8 @@ def run_block(kind: str, block: str, names: dict[str, Any], group: str) -> Any:
 
         for slow, fast in FASTER.items():
             block = block.replace(slow, fast)
-        return [run(line.split()[1:]) for line in block.splitlines() if line.startswith("ciexplore ")]
+        lines = [line.replace("GROUP", group) for line in block.splitlines()]
+        return [run(line.split()[1:]) for line in lines if line.startswith("ciexplore ")]
     *head, last = block.replace('"GROUP"', repr(group)).rstrip().splitlines()
     try:
         value = compile(last, "docs/notebook.md", "eval")
@@ -47,7 +48,7 @@ def test_the_page_runs_as_it_is_written(demo: dict[str, str], tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     shown = [run_block(kind, block, names, demo["taskcluster.finished-group"]) for kind, block in BLOCKS]
-    assert [code for (kind, _), code in zip(BLOCKS, shown, strict=True) if kind == "sh"] == [[], [0]]
+    assert [code for (kind, _), code in zip(BLOCKS, shown, strict=True) if kind == "sh"] == [[], [0], [0]]
 
     assert shown[3] == names["frame"].shape and names["frame"].height == 150
     assert set(shown[4]["state"]) == {"completed", "failed", "exception"}
@@ -56,6 +57,9 @@ def test_the_page_runs_as_it_is_written(demo: dict[str, str], tmp_path: Path, mo
     assert isinstance(shown[9], Figure) and "Duration" in shown[9]._repr_svg_()
     assert names["causes"].height and names["causes"]["message"].is_not_null().any()
     assert "Unrecognized" in names["sentence"] and names["hint"]
+
+    assert names["saved_frame"].equals(names["frame"]) and names["saved_errors"]
+    assert names["saved_states"]["n"].sum() == 150
 
     first = names["first"]
     assert first["builds"].to_list() == [135, 2, 1, 1, 1] and round(first["share"][0], 2) == 96.43
@@ -71,4 +75,4 @@ def test_the_page_runs_as_it_is_written(demo: dict[str, str], tmp_path: Path, mo
     for name in ("culprit", "waits"):
         assert names[name].filter(pl.col("statistic") == "count")["value"][0] > 0
     assert Path("signatures-per-push.svg").stat().st_size and names["slow"].height
-    assert sorted(os.listdir()) == ["logs", "perf", "signatures-per-push.svg"]
+    assert sorted(os.listdir()) == ["failures.capsule", "logs", "perf", "signatures-per-push.svg"]

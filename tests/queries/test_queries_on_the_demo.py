@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,5 +114,23 @@ def test_what_a_row_of_a_query_stands_for_is_opened(demo: dict[str, str]) -> Non
         assert found is not None and row["task_id"] in found.text()
         assert opened.log(row) is not None
         assert opened.open({**row, "task_id": "nobody"}) is None
+    finally:
+        session.close()
+
+
+def test_the_pages_of_rows_are_found_without_a_search_for_each(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report asks for the page of each of its rows."""
+    query = SqlQuery("SELECT name, task_id FROM t ORDER BY name", (Source("t", demo["taskcluster.finished-group"]),))
+    session, cancel = Session(config.load()), CancelToken()
+    try:
+        resource = session.resource(query, cancel)
+        rows = read_list(resource, cancel).frame
+        monkeypatch.setattr(pl.DataFrame, "filter", lambda *_: pytest.fail("the list was searched"))
+        pages = [resource.web_url(row) for row in rows.iter_rows(named=True)]
+        assert pages == [f"{demo['taskcluster.task'].rpartition('/')[0]}/{task}" for task in rows["task_id"]]
+        assert resource.web_url({**rows.row(0, named=True), "task_id": None}) is None
+        assert resource.web_url({**rows.row(0, named=True), "task_id": "nowhere"}) is None
     finally:
         session.close()

@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backends.frames.schema import Column, Kind, Schema
-from backends.queries.sql import QueryError, Table, find_lists, result_schema, run_query, with_order
+from backends.queries.locators import find_lists
+from backends.queries.sql import QueryError, Table, result_schema, run_query, with_order
 
 SCHEMA = Schema(
     (
@@ -145,6 +146,9 @@ MISTAKES = [
     ("SELECT " + "(" * 300 + "1" + ")" * 300, "cannot be run"),
     ("SELECT * FROM rows WHERE duration > 'x'", "cannot be run"),
     ("SELECT * FROM rows WHERE name IN (SELECT name, state FROM rows)", "cannot be run"),
+    ("SELECT lpad(name, 1000000000, 'x') FROM rows", "LPAD would make texts of more than 9,999"),
+    ("SELECT rpad(upper(name), 0010000) FROM rows", "RPAD would make"),
+    ("SELECT STRUCT(1, 2) FROM rows", "an expression of it is not supported"),
     ("SELECT " + "x" * 30_000, "30,007 characters"),
     ("SELECT 1" + "+1" * 4_900, "more than 500 operators"),
 ]

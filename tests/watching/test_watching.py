@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,8 +17,9 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError
 from backends.http.response import Freshness
 from backends.resources import Page, Resource
+from backends.taskcluster.runs import RunList
 from backends.taskcluster.tasks import TaskList
-from backends.watching import LostServerError, Progress, watch_list
+from backends.watching import EmptyListError, LostServerError, Progress, watch_list
 from tests.commands.calling import Caller
 from tui.commands.watch import EarlierDurations
 
@@ -82,6 +84,28 @@ def test_a_list_without_rows_has_not_ended() -> None:
     told, _ = watched(Recorded(rows(), rows(), rows(a="running"), rows(a="completed")))
     assert [one.total for one in told] == [0, 1, 1]
     assert told[-1].ended
+
+
+def test_a_list_that_stays_empty_is_given_up() -> None:
+    told = list[Progress]()
+    pauses = list[float]()
+    with pytest.raises(EmptyListError, match="still nothing to watch in recorded: there are no jobs yet") as empty:
+        for progress in watch_list(Recorded(rows(), *[rows()] * 9), CancelToken(), pause=pauses.append, patience=25):
+            told.append(progress)
+    assert empty.value.exit_code == 3
+    assert pauses == [10, 10, 5]
+    assert [one.text for one in told] == ["waiting: there are no jobs yet"]
+
+
+def test_a_list_in_which_nothing_can_come_is_given_up_at_once() -> None:
+    with pytest.raises(EmptyListError, match="nothing can come"):
+        watched(Recorded(rows(), None))
+
+
+def test_what_waits_although_nothing_failed_is_not_said_to_wait_for_a_failure() -> None:
+    nothing = rows()
+    told, _ = watched(Recorded(rows(a="completed", b="unscheduled"), nothing, nothing, nothing, nothing))
+    assert told[-1].text.endswith("1 will not start: nothing that they wait for runs")
 
 
 def test_a_server_that_fails_is_asked_more_and_more_seldom_until_it_answers() -> None:
@@ -151,6 +175,32 @@ def test_what_has_ended_is_told_at_once(ciexplore: Caller, demo: dict[str, str])
     assert done.code == 1
     assert done.text.splitlines()[-1] == "1 failed"
     assert ciexplore("watch", demo["prow.build-success"]).code == 0
+
+
+def test_an_empty_group_is_waited_for_and_given_up(
+    ciexplore: Caller, demo: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TaskList, "poll_seconds", 0.01)
+    done = ciexplore("watch", demo["taskcluster.empty-group"], "--patience", "0.05s")
+    assert done.code == 3
+    assert done.text == "waiting: there are no tasks yet\n"
+    assert "There is still nothing to watch in" in done.err and "--patience" in done.err
+    done = ciexplore("watch", demo["taskcluster.empty-group"], "--patience", "0.05s", "--format", "jsonl")
+    assert done.code == 3
+    assert [json.loads(line)["event"] for line in done.text.splitlines()] == ["waiting", "empty"]
+
+
+def test_a_task_that_waits_for_others_says_for_which(
+    ciexplore: Caller, demo: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RunList, "poll_seconds", 0.01)
+    done = ciexplore("watch", demo["taskcluster.unscheduled-task"], "--patience", "0.05s")
+    assert done.code == 3
+    assert re.search(
+        r"waiting: the task has not been scheduled"  # and with time what it depends on completes
+        r"(; it needs \d+ of the \d+ tasks that it depends on: \S+ \(\w+\)|, although what it depends on)",
+        done.text,
+    ), done.text
 
 
 def test_what_does_not_run_cannot_be_watched(ciexplore: Caller, demo: dict[str, str]) -> None:

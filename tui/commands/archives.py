@@ -15,7 +15,7 @@ from backends.archives.locators import SUFFIXES, CachedArchives, SourceRepositor
 from backends.errors import OperationCancelledError, UsageError
 from backends.locators import InvalidLocatorError, Locator
 from tui.commands.common import open_and_read, open_session
-from tui.commands.options import connection_options, filter_option
+from tui.commands.options import check_directory, connection_options, filter_option, refuse_options
 from tui.commands.output import Progress, check_output, emit, output_options, say
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ def _server_options(command: Any) -> Any:
 @click.option("--subdir", metavar="D", default="", help="Only this directory (or file) of the repository.")
 @click.option("--suffix", type=click.Choice(SUFFIXES), help="Kind of archive [default: zip].")
 @click.option("--region", metavar="R", default="", help="Preferred region of the buckets.")
-@click.option("--output", metavar="DIR", required=True, help="Output directory (created if missing).")
+@click.option(
+    "--output", metavar="DIR", required=True, callback=check_directory, help="Output directory (created if missing)."
+)
 @click.option("--server", "archiver_url", metavar="URL", help="Fetch from this Archiver server.")
 @click.option("--overwrite", is_flag=True, help="Replace a file of the same name in DIR.")
 @click.option(
@@ -75,6 +77,8 @@ def get(
     """
     from backends.archives.fetch import save_copy
 
+    if overrides.get("archiver_url"):
+        refuse_options(["archive_buckets"], "has no effect with --server, whose buckets are its own")
     with open_session(None, mode, **overrides) as (session, cancel):
         request = _read_request(session, repository, revision, subdir, suffix)
         if not (request.subdirectory or yes):
@@ -220,10 +224,11 @@ def revisions(repository: str, filter_text: str, mode: str | None, **given: Any)
 def status(task: str | None, filter_text: str, mode: str | None, archiver_url: str | None, **output: Any) -> None:
     """List the cached archives, or show the state of TASK of an Archiver server."""
     if task is None:
+        refuse_options(["archiver_url"], "has the state of a TASK, and none is named", "Name a task, or leave it out.")
         _list(lambda _: CachedArchives(), filter_text, mode, output)
         return
     with open_session(None, mode, archiver_url=archiver_url) as (session, cancel):
-        _show_task(session, task, cancel, output)
+        _show_task(session, task, cancel, filter_text, output)
 
 
 @archives.command()
@@ -260,15 +265,18 @@ def _list(read: Callable[[Session], Locator], text: str, mode: str | None, given
         emit(gathered.frame, resource.schema, resource=resource, **given)
 
 
-def _show_task(session: Session, task: str, cancel: CancelToken, output: dict[str, Any]) -> None:
+def _show_task(session: Session, task: str, cancel: CancelToken, text: str, output: dict[str, Any]) -> None:
     """One row. The URLs are signed and expire within minutes: `get` fetches from them, they are not shown."""
     from backends.archives.client import TASK_STATE, ArchiverClient
+    from backends.frames import filters
 
+    condition = filters.parse(text, TASK_STATE)
     check_output(TASK_STATE, output)
     if not session.settings.archiver_url:
         raise UsageError("No Archiver server is set.", "Use --server URL, or set CIEXPLORE_ARCHIVES_URL.")
     state = ArchiverClient(session.settings.archiver_url, _engine(session)).status(task, cancel)
-    emit(TASK_STATE.build([state], task.rpartition("/")[2]), TASK_STATE, **output)
+    rows = TASK_STATE.build([state], task.rpartition("/")[2])
+    emit(rows.filter(condition.mask(rows)), TASK_STATE, **output)
 
 
 @archives.command()

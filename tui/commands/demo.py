@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from backends.errors import UsageError
+from tui.commands.options import FiniteRange, refuse_options
 
 
 @click.command()
@@ -24,8 +25,8 @@ from backends.errors import UsageError
 @click.option(
     "--tasks", type=click.IntRange(1, 100_000), default=1200, show_default=True, help="Tasks in the finished group."
 )
-@click.option("--latency", type=click.FloatRange(0, 10_000), default=0, metavar="MS", help="Added latency (ms).")
-@click.option("--fault", type=click.FloatRange(0, 1), default=0, metavar="RATE", help="Share of requests that fail.")
+@click.option("--latency", type=FiniteRange(0, 10_000), default=0, metavar="MS", help="Added latency (ms).")
+@click.option("--fault", type=FiniteRange(0, 1), default=0, metavar="RATE", help="Share of requests that fail.")
 @click.option("--seed", type=int, default=None, help="Random seed.")
 def demo(
     locator: str | None,
@@ -45,6 +46,12 @@ def demo(
     from backends.demo import DemoOptions, process
     from backends.demo.fault_injection import KINDS
 
+    if serve or show_locators:
+        refuse_options(["locator"], "is opened in the app, which --serve and --locators do not start")
+    if serve and show_locators:
+        raise UsageError("--serve and --locators exclude each other.", "Leave one of them out.")
+    if not serve:
+        refuse_options(["port"], "is for --serve", "Add --serve, or leave it out.")
     each = fault / len(KINDS)  # DemoOptions.fault is the rate of each kind
     members: dict[str, Any] = {"tasks": tasks, "latency_ms": latency, "fault": each, "port": port}
     if seed is not None:

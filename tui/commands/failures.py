@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tui.commands.options import connection_options, filter_option
+from tui.commands.options import connection_options, filter_option, refuse_options
 from tui.commands.output import check_output, emit, output_options
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def failures(
     from backends.failures.locators import ClusterChanges, FailuresOf
     from tui.commands.common import open_and_read, open_session
 
+    if against is not None and by != "cluster":
+        refuse_options(["by"], f"{by} and --against exclude each other: two sides are compared by clusters")
     with open_session(root_url, mode) as (session, cancel):
         named = session.parse(locator)
         source: Locator

@@ -9,10 +9,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from backends.errors import UsageError
 from tui.commands.output import say
+
+if TYPE_CHECKING:
+    from backends.resources import LogAddress
 
 LINE = 1 << 20  # bytes of a line without an end that are given at once
 _HARMLESS = bytes([*range(0x20, 0x7F), 0x09, 0x0A])
@@ -23,20 +26,47 @@ def write_log(
     line: int | None = None, last: int | None = None,
 ) -> None:  # fmt: skip
     """`tail`: only the last so many lines. `line`: where printing begins, from 1, and `last`: where it ends; a file
-    gets the whole.
+    gets the whole, unless `tail` is given.
 
     A file appears under its name only when it is whole. Raises the `AppError`s of the source and of the file.
     """
     if tail is not None:
-        pieces = deque(lines_of(pieces), tail)
-    elif line is not None and (line > 1 or last is not None) and target is None:
-        some = f"from line {line:,} on" if last is None else f"lines {line:,} to {last:,}"
-        say(f"note: {some}; leave the line number away for the whole.")
-        pieces = _some_lines(pieces, line, last)
+        pieces = deque(lines_of(choose_lines(pieces, line, last)), tail)
+    elif target is None:
+        pieces = choose_lines(pieces, line, last)
+    elif _is_part(line, last):
+        say(f"note: all of it, not only {_describe_part(line, last)}; without -o these are printed.")
     with _open_target(target, overwrite) as stream:
         for piece in pieces if target is not None else printable(pieces):
             stream.write(piece)
             stream.flush()
+
+
+def check_log(pieces: Iterable[bytes], log: LogAddress) -> Iterator[bytes]:
+    """The same pieces. Raises `NotTextError`, which names how to download it, and what reading it raises."""
+    from backends.http.errors import sanitize
+    from backends.logs.binary import check_text
+
+    text = sanitize(log.locator.text(), 1000)
+    verb = f"ciexplore {log.locator.system} download"
+    hint = f"Download it: {verb} {text} --output DIR; or write its bytes with -o FILE."
+    return check_text(pieces, log.title, log.url.partition("?")[0], hint)
+
+
+def choose_lines(pieces: Iterable[bytes], line: int | None, last: int | None) -> Iterable[bytes]:
+    """The lines that a locator names, from 1, with a note that says so; all where it names none."""
+    if line is None or not _is_part(line, last):
+        return pieces
+    say(f"note: {_describe_part(line, last)}; leave the line number away for the whole.")
+    return _some_lines(pieces, line, last)
+
+
+def _is_part(line: int | None, last: int | None) -> bool:
+    return line is not None and (line > 1 or last is not None)
+
+
+def _describe_part(line: int | None, last: int | None) -> str:
+    return f"from line {line:,} on" if last is None else f"lines {line:,} to {last:,}"
 
 
 def _some_lines(pieces: Iterable[bytes], line: int, last: int | None) -> Iterator[bytes]:

@@ -9,7 +9,8 @@ import click
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
-from tui.commands.log_output import write_log
+from backends.http.errors import OfflineError
+from tui.commands.log_output import choose_lines, write_log
 from tui.commands.output import Progress, say
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def write_new_lines(
     session: Session, cancel: CancelToken, log: LogAddress, pieces: Iterable[bytes], find: Callable[[str], LogAddress],
     against: Sequence[str], runs: int | None, target: str | None, *, overwrite: bool,
 ) -> None:  # fmt: skip
-    """`pieces`: the text of `log`; `find`: the log that a locator of --against means. Raises `AppError`s."""
+    """`pieces`: the text of `log`, of which the lines that it names are compared; `find`: the log that a locator of
+    --against means. Raises `AppError`s."""
     from backends.failures.new_line_search import format_new_lines, read_passing_runs
     from backends.failures.new_lines import NewLineFinder, split_pieces
     from backends.failures.passing_runs import IndexReader, PassingRun, PassingRuns, find_passing_runs
@@ -63,11 +65,14 @@ def write_new_lines(
     for note in found.notes:
         say(f"note: {note}")
     if passing is None:
+        if found.searched:
+            raise OfflineError(found.describe(), "Name a run that is, with --against LOCATOR.")
         raise AppError(found.describe(), "Name one with --against LOCATOR.")
     named = ", ".join(run.name for run in found.runs) if against else found.describe()
     say(f"compared with {named}")
     finder = NewLineFinder(passing)
-    write_log(format_new_lines(finder, split_pieces(pieces)), target, overwrite=overwrite)
+    chosen = split_pieces(choose_lines(pieces, log.line, log.last))
+    write_log(format_new_lines(finder, chosen, first=log.line or 1), target, overwrite=overwrite)
     share = 100 * finder.new / max(finder.lines, 1)
     distinct = f" ({finder.distinct:,} different ones)" if finder.distinct != finder.new else ""
     say(f"{finder.new:,} of {finder.lines:,} lines are new, {share:.1f} %{distinct}")

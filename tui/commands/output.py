@@ -70,6 +70,8 @@ def check_output(schema: Schema, output: Mapping[str, Any]) -> None:
     """
     from backends.frames.export import select_columns
 
+    _check_pairs(output)
+    _check_targets(output)
     select_columns(schema, output_columns(output))
     if output.get("plot_column") is not None:
         if output.get("plot") is None and output.get("report") is None:
@@ -83,6 +85,28 @@ def check_output(schema: Schema, output: Mapping[str, Any]) -> None:
         from backends.frames.reports import check_report_name
 
         check_report_name(Path(output["report"]))
+
+
+def _check_targets(output: Mapping[str, Any]) -> None:
+    """Raises the `FileError` of a file that cannot be written, before 10,000 rows are read for it."""
+    from backends.atomic import check_target
+
+    for name in ("target", "plot", "report"):
+        if (text := output.get(name)) is not None and text != "-":
+            check_target(Path(text), overwrite=bool(output.get("overwrite")))
+
+
+def _check_pairs(output: Mapping[str, Any]) -> None:
+    """Raises `UsageError` for options of which one would have no effect."""
+    fmt, target = output.get("fmt"), output.get("target")
+    if output.get("spreadsheet_safe") and (form := chosen_format(fmt, target)) != "csv":
+        raise UsageError(f"--spreadsheet-safe is for CSV, and this is {form}.", "Add --format csv, or leave it out.")
+    prints = fmt is not None or target is not None or output.get("report") is not None
+    if output.get("plot") is not None and output.get("columns") is not None and not prints:
+        raise UsageError(
+            "--columns chooses what is printed, and with --plot nothing is.",
+            "Name what is drawn with --plot-column, or add --format or -o.",
+        )
 
 
 def output_columns(output: Mapping[str, Any]) -> list[str] | None:
@@ -112,7 +136,13 @@ def emit(
     """
     from backends.frames import export, text_tables
 
-    check_output(schema, {"columns": columns, "plot": plot, "plot_column": plot_column, "report": report})
+    check_output(
+        schema,
+        {
+            "columns": columns, "plot": plot, "plot_column": plot_column, "report": report, "fmt": fmt,
+            "target": target, "spreadsheet_safe": spreadsheet_safe, "overwrite": overwrite,
+        },
+    )  # fmt: skip
     if plot is not None:
         from backends.frames.figures import write_figure
         from backends.frames.plots import plot_rows

@@ -19,9 +19,9 @@ from backends.errors import AppError, UsageError
 from backends.prow import locators
 from backends.prow.locators import BuildsView, FileTreeView, Place, ProwPath, ProwView
 from tui.commands.common import open_session, read_with_progress, warn_no_match
-from tui.commands.log_output import write_log
+from tui.commands.log_output import check_log, choose_lines, write_log
 from tui.commands.new_lines import check_new_lines_options, new_lines_options, write_new_lines
-from tui.commands.options import connection_options, download_options, filter_option, match_option
+from tui.commands.options import connection_options, download_options, filter_option, match_option, refuse_options
 from tui.commands.output import OUTPUT_NAMES, Progress, check_output, emit, output_columns, output_options, say
 
 if TYPE_CHECKING:
@@ -171,6 +171,7 @@ class ProwRun:
         chosen = filters.parse(text, BUILDS)  # an invalid one is reported before 1,000 builds are listed
         found = locator or self.open().locator
         if isinstance(found, ProwPath) and found.route.base:
+            refuse_options(["since"], "chooses builds of a job, and this locator is one build")
             base, build = found.route.base, found.route.build
             found = BuildsView(found.bucket, base[: -len(build) - 1], (build,), found.store)
         names_builds = isinstance(found, BuildsView) and found.builds
@@ -227,10 +228,11 @@ def since_ms(text: str | None) -> float | None:
 
 def file_url(text: str) -> str:
     """The URL of a file (or, with a / in its name, a directory) of this disk that is called so; else the text."""
-    path = Path(text).expanduser()
+    path = Path(text)
     try:
+        path = path.expanduser()
         exists = "://" not in text and (path.is_file() or ("/" in text and path.is_dir()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):
         exists = False
     if not exists:
         return text
@@ -297,6 +299,8 @@ def builds(run: ProwRun, fast: bool) -> None:
     schema = quick if run.output["columns"] is None else BUILDS
     check_output(schema, run.output)
     columns = select_columns(schema, output_columns(run.output))
+    if fast and (slow := next((name for name in columns if name not in QUICK_COLUMNS), None)):
+        raise UsageError(f"--fast reads no build, and the column {slow} is read from each.", "Leave one of them out.")
     _, frame = run.choose_builds(columns=() if fast else columns, required=False)
     emit(frame, schema, **run.output)
 
@@ -324,17 +328,28 @@ def _file_list(run: ProwRun, flat: bool) -> Resource:
     """All files of what LOCATOR names."""
     found = run.open().locator
     if isinstance(found, ProwView) and not isinstance(found, BuildsView):
+        _refuse_builds_options(found, "flat")
         return run.resource(found)
     if isinstance(found, ProwPath) and not found.route.place.lists_builds:
+        _refuse_builds_options(found)
         folder = found.path if not found.path or found.path.endswith("/") else found.path.rpartition("/")[0] + "/"
         if flat:
             return run.resource(ProwPath(found.bucket, folder, found.store))
         return run.resource(FileTreeView(found.bucket, folder, store=found.store))
+    refuse_options(["flat"], "is for a folder, and this lists builds")
     listing, frame = run.choose_builds(found, filter_text="")
     trees = listing.view(FileTreeView, frame)
     if trees is None:
         raise UsageError("These builds are of several jobs.", "Name one job of the pull request.")
     return run.resource(trees)
+
+
+def _refuse_builds_options(found: Locator, *more: str) -> None:
+    """Raises `UsageError` for options that choose builds of a job, where LOCATOR names none. Of one build --count is
+    true."""
+    is_build = isinstance(found, ProwPath) and found.route.place is Place.BUILD
+    names = ["since", *more] if is_build else ["count", "since", *more]
+    refuse_options(names, "chooses builds of a job, and this locator is not a job")
 
 
 # ---- logs
@@ -362,20 +377,27 @@ def log(
     from backends.logs.sources import from_log
 
     check_new_lines_options(new, against, runs, {"--errors": errors, "--tail": tail})
+    if container and step:
+        raise UsageError("--container and --step exclude each other.", "A step's log has no containers of its own.")
     log = _find_log(run, container, step)
     if new:
-        body = from_log(run.session.http, log, run.session.open_downloader)(run.cancel)
+        body = check_log(from_log(run.session.http, log, run.session.open_downloader)(run.cancel), log)
 
         def find(locator: str) -> LogAddress:
             return _find_log(replace(run, locator=locator), container, step)
 
         write_new_lines(run.session, run.cancel, log, body, find, against, runs, target, overwrite=overwrite)
         return
-    pieces: Iterable[bytes] | None = _last_lines(run, log, tail) if tail is not None and not errors else None
+    pieces: Iterable[bytes] | None = None
+    if tail is not None and not errors and log.line is None:
+        pieces = _last_lines(run, log, tail)
     if pieces is None:
-        body = from_log(run.session.http, log, run.session.open_downloader)(run.cancel)
-        pieces = error_lines(body) if errors else body
-    line, last = (None, None) if errors else (log.line, log.last)
+        pieces = from_log(run.session.http, log, run.session.open_downloader)(run.cancel)
+    if errors or tail is not None or target is None:
+        pieces = check_log(pieces, log)
+    line, last = log.line, log.last
+    if errors:
+        pieces, line, last = error_lines(choose_lines(pieces, line, last)), None, None
     write_log(pieces, target, overwrite=overwrite, tail=tail, line=line, last=last)
     if target not in (None, "-"):
         say(f"{log.title} in {target}")
@@ -395,6 +417,7 @@ def _find_log(run: ProwRun, container: str | None, step: str | None) -> LogAddre
 
     resource = run.open()
     if resource.first_log is not None:
+        refuse_options(["container", "step"], "chooses a log of a build, and this locator is a file")
         return resource.first_log
     found = resource.locator
     if not isinstance(found, ProwPath):
@@ -480,6 +503,9 @@ def _list_downloads(run: ProwRun, globs: tuple[str, ...]) -> list[RemoteFile]:
     found = run.open().locator
     base = ""
     if isinstance(found, ProwPath) and found.route.place is Place.FILE:
+        refuse_options(["count", "since", "filter_text"], "chooses builds of a job, and this locator is a file")
+        if globs:
+            raise UsageError("--match chooses files, and this locator is one.", "Leave it out.")
         bucket = run.bucket(found)
         return [remote_file(bucket, bucket.stat(found.path, run.cancel))]
     if isinstance(found, ProwPath) and found.route.place in (
@@ -487,6 +513,7 @@ def _list_downloads(run: ProwRun, globs: tuple[str, ...]) -> list[RemoteFile]:
         Place.FOLDER,
         Place.JOBS,
     ):
+        _refuse_builds_options(found, "filter_text")
         base = found.path
         batches = list_files(run.bucket(found), [BuildPlace(base, "", "", base)], run.cancel)
     else:
@@ -582,7 +609,9 @@ def junit(run: ProwRun, by: str, where: str) -> None:
     view: type[ProwView] = locators.JUnitMatrixView if by == "matrix" else locators.JUnitView
     options: dict[str, Any] = {"by": "files"} if by == "files" else {}
     if (found := _file_or_folder(run.open().locator)) is not None:
-        run.emit_list(run.resource(view(found.bucket, found.path, store=found.store, **options)), where)
+        _refuse_builds_options(found)
+        listed = run.resource(view(found.bucket, found.path, store=found.store, **options))
+        run.emit_list(listed, *filter(None, (run.filter_text, where)))
     else:
         run.emit_view(view, where, **options)
 
@@ -608,6 +637,7 @@ def events(run: ProwRun, where: str) -> None:
     """
     locator = run.open().locator
     if (found := _file_or_folder(locator)) is not None:
+        _refuse_builds_options(found)
         locator = locators.EventsView(found.bucket, found.path, store=found.store)
     if isinstance(locator, locators.EventsView):
         run.emit_list(run.resource(locator), *filter(None, (run.filter_text, where)))

@@ -78,6 +78,8 @@ def pivot(
     from backends.queries.locators import PivotTable, Source
 
     names = tuple(name.strip() for name in rows.split(",") if name.strip())
+    if value and aggregate in ("count", "failed"):
+        raise UsageError(f"--value is summed up, and --by {aggregate} sums nothing up.", "Add e.g. --by sum.")
     with open_session(root_url, mode) as (session, cancel):
         text = session.parse(locator).text()
         wanted = PivotTable(names, columns_of, value, aggregate, (Source("rows", text, filter_text),))

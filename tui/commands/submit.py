@@ -10,7 +10,8 @@ import click
 from backends.errors import AppError, UsageError
 from backends.submit.locators import FORMS, PREFIX, JobFile, TaskJobs
 from tui.commands.common import open_session
-from tui.commands.output import Progress, check_output, chosen_format, emit, output_options, say
+from tui.commands.options import FiniteRange, refuse_options
+from tui.commands.output import OUTPUT_NAMES, Progress, check_output, chosen_format, emit, output_options, say
 
 if TYPE_CHECKING:
     from backends.cancel import CancelToken
@@ -87,6 +88,8 @@ def lint(files: tuple[str, ...], form: str | None, generation: bool, errors_only
     from backends.submit.posting_rules import POSTING_RULES, posting_rules_frame
     from backends.submit.validation import Level
 
+    if generation:
+        refuse_options(["errors_only"], "is for findings, and --generation shows none", "Leave one of them out.")
     check_output(POSTING_RULES if generation else FINDINGS, output)
     with open_session(None, None) as (session, cancel):
         entries = _read(session, cancel, files, form, for_lint=not generation)
@@ -187,7 +190,7 @@ def convert(
 @click.option("--dry-run", is_flag=True, help="Show what would be queued; queue and send nothing.")
 @click.option(
     "--patience",
-    type=click.FloatRange(0, 86_400),
+    type=FiniteRange(0, 86_400),
     default=60.0,
     show_default=True,
     metavar="SECONDS",
@@ -215,6 +218,8 @@ def publish(
     from backends.submit.outbox import publish as publish_outbox
     from backends.submit.publishers import configured_publisher
 
+    if via == "hawk":
+        refuse_options(["pulse_exchange", "pulse_routing_key"], "is for --via pulse")
     settings["pulse_url" if via == "pulse" else "submit_url"] = url
     with open_session(None, None, **settings) as (session, cancel):
         publisher = configured_publisher(via, session.settings, session.http, _ask if sys.stdin.isatty() else None)
@@ -277,6 +282,8 @@ def status(states: str | None, retry: bool, cancel_jobs: bool, forget: bool, **o
         raise UsageError(f"Unknown state '{unknown[0]}'.", f"States: {', '.join(STATES)}.")
     if retry + cancel_jobs + forget > 1:
         raise UsageError("--retry, --cancel and --forget exclude each other.", "Use one of them.")
+    if retry or cancel_jobs or forget:
+        refuse_options(OUTPUT_NAMES, "is for the list, which --retry, --cancel and --forget do not print")
     check_output(OUTBOX, output)
     with open_session(None, None) as (session, _), open_outbox(session.settings) as outbox:
         frame = outbox_frame(outbox)
@@ -325,6 +332,9 @@ def registration(projects: tuple[str, ...], user: str | None, url: str | None, *
     from backends import config
     from backends.submit.publishers import exchange_config
 
+    refuse_options(["url"], "has no effect: what is printed has no server in it")
+    if overrides.get("pulse_exchange"):
+        refuse_options(["user"], "and --exchange exclude each other: the exchange says whose it is")
     settings = config.load(overrides=overrides)
     user = user or os.environ.get("CIEXPLORE_PULSE_USER", "")
     if not settings.pulse_exchange and not user:

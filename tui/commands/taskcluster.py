@@ -15,7 +15,7 @@ from backends.errors import AppError, UsageError
 from tui.commands.artifact_downloader import collect_files, download_in_layout, layout_choices, layout_options
 from tui.commands.common import open_and_read, open_session, read_with_progress
 from tui.commands.new_lines import check_new_lines_options, new_lines_options, write_new_lines
-from tui.commands.options import connection_options, download_options, filter_option, match_option
+from tui.commands.options import connection_options, download_options, filter_option, match_option, refuse_options
 from tui.commands.output import check_output, emit, output_options, say
 
 if TYPE_CHECKING:
@@ -241,19 +241,21 @@ def print_log(
     the logs of runs of the same job that passed, times, ids and numbers aside, as grep -n writes them.
     Escape sequences and anything else that could affect a terminal are removed; with -o the bytes stay as they are.
     """
-    from tui.commands.log_output import write_log
+    from tui.commands.log_output import check_log, choose_lines, write_log
 
     check_new_lines_options(new, against, runs, {"--errors": errors, "--follow": follow})
     with open_session(root_url, mode) as (session, cancel):
         log = _find_log(session, cancel, locator)
         pieces: Iterable[bytes] = _read_log(session, log, cancel, follow)
+        if new or errors or target is None:
+            pieces = check_log(pieces, log)
         if new:
             find = partial(_find_log, session, cancel)
             write_new_lines(session, cancel, log, pieces, find, against, runs, target, overwrite=overwrite)
         elif errors:
             from backends.logs.rules import error_lines
 
-            write_log(error_lines(pieces), target, overwrite=overwrite)
+            write_log(error_lines(choose_lines(pieces, log.line, log.last)), target, overwrite=overwrite)
         else:
             write_log(pieces, target, overwrite=overwrite, line=log.line, last=log.last)
 
@@ -434,6 +436,8 @@ def breakdown(
 
     if (by is not None) + timeline + critical_path > 1:
         raise UsageError("--by, --timeline and --critical-path are three different tables.", "Choose one of them.")
+    if not timeline:
+        refuse_options(["bins"], "is the number of rows of --timeline", "Add --timeline, or leave it out.")
     schema = group_stats.TIMELINE if timeline else group_stats.GROUP_STATISTICS
     schema = group_stats.CRITICAL_PATH if critical_path else schema
     keep = _row_filter(where, schema)

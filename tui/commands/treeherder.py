@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backends.errors import UsageError
-from tui.commands.options import connection_options, filter_option
+from tui.commands.options import connection_options, filter_option, refuse_options
 from tui.commands.output import check_output, emit, output_options
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ def series(
 
     ID is a signature's id, REPOSITORY:ID, or the URL of a Perfherder graph.
     """
+    if all(":" in text for text in ids):
+        refuse_options(["repository"], "is of ids without one, and all of these name theirs")
     _show(_read_series(ids, repository, _seconds(interval), _read_period(start, end), replicates), **options)
 
 
@@ -221,6 +223,8 @@ def compare(
     BASE; the column "new" says which. BASE alone is a perf.compare URL.
     """
     seconds = _seconds(interval)
+    if all(":" in text for text in (base, *new)):
+        refuse_options(["repository"], "is of revisions without one, and all of these name theirs")
     locator = (
         _read_two_sides(base, new, repository, framework, seconds, bool(replicates), subtests_of)
         if new
@@ -238,6 +242,8 @@ def _read_comparison(
 
     found = find_locator(text)
     if isinstance(found, ComparedValues):
+        names = ["framework", "interval", "replicates", "subtests_of"]
+        refuse_options(names, "has no effect on this URL, which names the values that are compared")
         return found
     if not isinstance(found, Compare | CompareByHash | CompareByLandingJob):
         raise UsageError("There is nothing to compare BASE with.", "Give NEW too, or the URL of a comparison.")

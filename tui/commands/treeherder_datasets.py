@@ -12,7 +12,7 @@ import click
 
 from backends.errors import UsageError
 from tui.commands.common import open_session, warn_no_match
-from tui.commands.options import filter_option
+from tui.commands.options import FiniteRange, filter_option, refuse_options
 from tui.commands.output import OUTPUT_NAMES, Progress, check_output, emit, output_options, say
 
 if TYPE_CHECKING:
@@ -48,7 +48,10 @@ def _read_quantity(text: str, kind: str) -> int:
 
 
 def _read_duration(text: str) -> int:
-    return 0 if text in ("0", "0s") else _read_quantity(text, "DURATION")
+    seconds = 0 if text in ("0", "0s") else _read_quantity(text, "DURATION")
+    if seconds < 0:
+        raise UsageError(f"{text[:40]!r} is negative.", "Write it like 10m or 7d.")
+    return seconds
 
 
 def _read_frameworks(text: str) -> tuple[int, ...]:
@@ -82,6 +85,9 @@ _store_or_bucket_option = click.option(
 _repository_option = click.option("--repository", metavar="R", help="Which one, if the dataset has several.")
 
 
+_VIEW_OPTIONS = ("since", "until", "within", "without_expired", "commits", "tolerance", "excluded")
+
+
 def _view_options(command: Any) -> Any:
     """How views are calculated: see `_open_dataset`."""
     options = (
@@ -94,7 +100,7 @@ def _view_options(command: Any) -> Any:
                      help="Leave out values whose job has expired, to which --within cannot apply."),
         click.option("--commits", type=_FILE, metavar="FILE",
                      help="Count by the commits of this all_commits.jsonl (hg log -Tjson) instead of pushes."),
-        click.option("--tolerance", type=click.FloatRange(0, 1, min_open=True), metavar="J",
+        click.option("--tolerance", type=FiniteRange(0, 1, min_open=True), metavar="J",
                      help="Join signature groups whose sets of jobs have at least this Jaccard index."),
         click.option("--exclude-framework-ids", "excluded", callback=_FRAMEWORKS, metavar="A,B,...", default="2,6,18",
                      show_default=True, help="Frameworks that rectified counts and relabelling leave out."),
@@ -160,7 +166,7 @@ def _client(url: str | None, repository: str, rate: float) -> Iterator[tuple[Dat
 @click.option("--no-alerts", is_flag=True, help="Do not fetch alerts.")
 @click.option("--monitored", is_flag=True, help="Include monitored (unsheriffed) alerts.")
 @click.option("--concurrency", type=click.IntRange(1, 16), default=4, show_default=True, help="Parallel requests.")
-@click.option("--rate", type=click.FloatRange(0), default=8.0, show_default=True, help="Requests/second; 0: no limit.")
+@click.option("--rate", type=FiniteRange(0), default=8.0, show_default=True, help="Requests/second; 0: no limit.")
 @click.option(
     "--fresh", callback=_DURATION, metavar="T", default="10m", show_default=True, help="Minimum age before refetching."
 )
@@ -187,6 +193,10 @@ def update(
 
     if since is not None and interval is not None:
         raise UsageError("--since and --interval exclude each other.", "Give one of them.")
+    if not dry_run:
+        refuse_options(OUTPUT_NAMES, "is for what --dry-run prints", "Add --dry-run, or leave it out.")
+    if no_alerts:
+        refuse_options(["monitored"], "includes alerts, and --no-alerts fetches none", "Leave one of them out.")
     until = now()
     start = since if since is not None else until - (30 * DAY if interval is None else interval)
     if start > until:
@@ -244,6 +254,8 @@ def show(
             raise UsageError(f"--engine {engine} calculates a view.", "Name one, or leave out --engine.")
         _print_sql_view(name, store, repository, engine, filter_text, options)
         return
+    if name is None:
+        refuse_options(_VIEW_OPTIONS, "says how a view is calculated, and none is named", "Name a view.")
     path = _DIRECTORY.convert(store, None, None)
     if "://" in store:
         raise UsageError("The engine polars reads a directory.", "Add --engine duckdb or --engine spark.")
@@ -329,7 +341,13 @@ def export(
 
     if sum(target is not None for target in (compat, name, mirror)) != 1:
         raise UsageError("Say what to export.", "Give one of --compat DIR, --view VIEW, --mirror URL.")
+    if compat is None:
+        refuse_options(["lists", "structure"], "is for the files of --compat", "Add --compat DIR, or leave it out.")
+    else:
+        printed = [option for option in OUTPUT_NAMES if option != "overwrite"]
+        refuse_options(printed, "is for --view; --compat writes files of their own")
     if mirror is not None:
+        refuse_options(["repository", *_VIEW_OPTIONS, *OUTPUT_NAMES], "has no effect on --mirror, which copies all")
         _mirror(store, mirror)
     elif name is not None:
         _print_view(name, store, repository, "", options)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from backends.errors import UsageError
 from backends.locators.base import InvalidLocatorError, Locator
@@ -157,19 +158,22 @@ def _locator(cls: type[DeclaredLocator], verb: Verb, given: dict[str, Any]) -> L
         flags = {name: tuple(chosen) for name, chosen in words.items()}
         found: Locator = load(verb.read)(text, {**given, **flags})
         return found
+    opened = _pasted(text, cls) if text is not None else None
     values: dict[str, Any] = {name: tuple(chosen) for name, chosen in words.items()}
-    for name, value in {**given, **({verb.argument: text} if text is not None else {})}.items():
-        if value is None or value is False:
-            continue
-        if name == verb.argument:
-            opened = _pasted(str(value), cls)
-            if opened is not None:
-                return opened
-        values[name] = value if value is True else cls.template.kind(name).read_input(str(value), name)
+    for name, value in {**given, **({verb.argument: text} if opened is None and text is not None else {})}.items():
+        if value is not None and value is not False:
+            values[name] = value if value is True else cls.template.kind(name).read_input(str(value), name)
+    if opened is not None:  # what the options say besides; not what they say by default
+        return dataclasses.replace(opened, **{name: value for name, value in values.items() if not _is_default(name)})
     return cls(**values)
 
 
-def _pasted(text: str, cls: type[DeclaredLocator]) -> Locator | None:
+def _is_default(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source in (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
+
+
+def _pasted(text: str, cls: type[DeclaredLocator]) -> DeclaredLocator | None:
     """A locator or URL in place of the argument."""
     if ":" not in text and "/" not in text:
         return None

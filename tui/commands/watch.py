@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from backends.cancel import CancelToken
     from backends.resources import Resource, Row
     from backends.time_left import Durations
-    from backends.watching import Progress
+    from backends.watching import GivenUpError, Progress
 
 _MOST_TOLD = 20  # failures named one by one at a time; a group that is red already has hundreds
 
@@ -42,7 +42,10 @@ _MOST_TOLD = 20  # failures named one by one at a time; a group that is red alre
 )  # fmt: skip
 @click.option("--notify", is_flag=True, help="Ring, and show a notification, at the first failure and at the end.")
 @click.option(
-    "--patience", metavar="TIME", default="10m", help="How long the server may fail before it counts as lost."
+    "--patience",
+    metavar="TIME",
+    default="10m",
+    help="How long the server may fail, or there may be nothing to watch, before it gives up.",
 )
 @click.option("--root-url", metavar="URL", help="Taskcluster deployment: a root URL, or firefox, or community.")
 @connection_options
@@ -54,11 +57,13 @@ def watch(
     Says how many failed, run and are done, names each failure once, and estimates the time left from the durations of
     the same labels in earlier pushes or builds.
 
-    Ends with 0 if nothing failed, 1 if something did, 3 if the server was lost.
+    What is empty, e.g. a new group or a task that waits for others, is waited for, too, and what it waits for is said.
+
+    Ends with 0 if nothing failed, 1 if something did, 3 if the server was lost or nothing came within --patience.
     """
     from backends.frames.formats import parse_quantity
     from backends.frames.schema import Kind
-    from backends.watching import LostServerError, open_watched, watch_list
+    from backends.watching import GivenUpError, open_watched, watch_list
 
     seconds = parse_quantity(patience, Kind.DURATION)
     if seconds < 0:
@@ -67,6 +72,8 @@ def watch(
         raise UsageError("Nothing changes offline.", "Leave --offline out, or list what is stored.")
     report: _Report = _JsonLines() if fmt == "jsonl" else _Sentences()
     with open_session(root_url, mode) as (session, cancel):
+        if session.capsule is not None:
+            raise UsageError("Nothing changes in a capsule.", "Leave --capsule out, or list what it holds.")
         resource = open_watched(session, locator, cancel)
         known = EarlierDurations(resource, cancel)
         failed = False
@@ -79,7 +86,7 @@ def watch(
                         _notify(f"{resource.title}: {progress.total_failed:,} failed")
                 if failed and until == "first-failure":
                     break
-        except LostServerError as error:
+        except GivenUpError as error:
             report.lose(error)
             if notify:
                 _notify(error.sentence)
@@ -119,8 +126,8 @@ class _Report:
     def show(self, resource: Resource, progress: Progress) -> None:
         raise NotImplementedError
 
-    def lose(self, error: AppError) -> None:
-        """The server is lost: the command will say so."""
+    def lose(self, error: GivenUpError) -> None:
+        """It is given up, because the server is lost or nothing came: the command will say so."""
 
     def end(self) -> None:
         """Nothing more will come."""
@@ -152,7 +159,7 @@ class _Sentences(_Report):
 
 
 class _JsonLines(_Report):
-    """Events: "failed" (one a row), "progress", "problem", "ended", "lost"."""
+    """Events: "failed" (one a row), "progress", "waiting", "problem", "ended", "lost", "empty"."""
 
     def show(self, resource: Resource, progress: Progress) -> None:
         for row in progress.failures:
@@ -161,6 +168,9 @@ class _JsonLines(_Report):
                         locator=locator.text() if locator is not None else None)  # fmt: skip
         if progress.problem:
             self._write("problem", sentence=progress.problem)
+            return
+        if not progress.total:
+            self._write("waiting", sentence=progress.waiting)
             return
         left = progress.time_left
         self._write(
@@ -172,8 +182,8 @@ class _JsonLines(_Report):
             },
         )  # fmt: skip
 
-    def lose(self, error: AppError) -> None:
-        self._write("lost", sentence=error.sentence)
+    def lose(self, error: GivenUpError) -> None:
+        self._write(error.event, sentence=error.sentence)
 
     @staticmethod
     def _write(event: str, **members: Any) -> None:

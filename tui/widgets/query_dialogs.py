@@ -17,10 +17,10 @@ from backends.errors import AppError
 from backends.frames.formats import safe_text
 from backends.frames.schema import Schema
 from backends.locators import Locator
-from backends.queries.locators import AGGREGATES, PivotTable, Source, SqlQuery
+from backends.queries.locators import AGGREGATES, PivotTable, Source, SqlQuery, find_lists
 from backends.queries.pivot import check_pivot
 from backends.queries.sources import OpenSource
-from backends.queries.sql import find_lists, result_schema
+from backends.queries.sql import result_schema
 from backends.resources import Resource
 from tui.widgets.dialogs import AnswerDialog, FormDialog
 from tui.widgets.filter_line import MAX_EARLIER

@@ -54,6 +54,10 @@ class DatasetLocator(DeclaredLocator):
         "view": FieldKind("|".join(VIEW_NAMES), "a view", "VIEW"),
     }
 
+    @property
+    def is_local(self) -> bool:
+        return True
+
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
         cls.template = _PathTemplate(**vars(cls.template))
