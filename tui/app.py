@@ -130,6 +130,7 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
         self._path_written = OpenPath()
         self._last_list = "taskcluster"
         self._panes: dict[str, ListPane | TransfersPane] = {}  # those that have been needed
+        self._asks_whether_to_quit = False
         self._watched = WatchedLists(session, self._call_from_thread, self._tell_of_watched, self._show_watched)
         crash_log.set_path(session.settings.state_path / "faults.log")
 
@@ -467,15 +468,20 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
         else:
             self.action_quit()
 
-    @work(group="quit", exclusive=True)
+    @work(group="quit")
     async def action_quit(self) -> None:  # type: ignore[override]
         """Leaves; asks first while downloads are running."""
         pane = self.transfers
+        if self._asks_whether_to_quit:
+            return
         if pane is not None and pane.active:
             from tui.widgets.dialogs import ConfirmDialog
 
             question = "Downloads are running. Quit and resume them later?"
-            if not await self.push_screen_wait(ConfirmDialog(question, "Quit")):
+            self._asks_whether_to_quit = True
+            quits = await self.push_screen_wait(ConfirmDialog(question, "Quit"))
+            self._asks_whether_to_quit = False
+            if not quits:
                 return
         self.leave()
 

@@ -205,6 +205,12 @@ def bindings(where: str) -> list[Binding | tuple[str, str] | tuple[str, str, str
     ]  # fmt: skip
 
 
+def quit_binding() -> Binding:
+    """Quitting, for screens that lie over the app: the app's own keys do not reach through them."""
+    key = next(key for key in KEYS if key.id == "quit")
+    return Binding(key.keys, f"app.{key.action}", key.help, show=False, id=key.id)
+
+
 def check_remapped(remapped: Mapping[str, str]) -> dict[str, str]:
     """The user's [keys], for App.set_keymap. Raises `UsageError` for an action that does not exist."""
     known = {key.id for key in KEYS}

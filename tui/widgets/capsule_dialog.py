@@ -42,8 +42,8 @@ class CapsuleDialog(FormDialog[CapsuleChoice]):
     CapsuleDialog #capsule-about { height: auto; color: $ci-muted; margin-bottom: 1; }
     CapsuleDialog TickBox { margin-top: 0; }
     """
-    keys = "tab next · ⏎ saves · esc cancels"
     button = "Save"
+    does = "saves"
 
     def __init__(self, lists: int, logs: int, path: Path) -> None:
         """`lists`, `logs`: how many were opened. `path`: the file to suggest."""

@@ -50,8 +50,8 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
     DownloadDialog #download-counts { height: auto; margin: 1 0; }
     DownloadDialog #download-tree-text { width: auto; color: $ci-muted; }
     """
-    keys = "tab next · ⏎ starts · esc cancels"
     button = "Start"
+    does = "starts"
     needs_time = True
 
     def __init__(self, title: str, collect: Collect, output: Path, prepared: Prepared | None = None) -> None:
@@ -81,7 +81,6 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
         yield Static("", id="download-tree-text")
 
     def on_mount(self) -> None:
-        super().on_mount()
         self._show_counts("Listing files…")
         self.run_worker(self._list_files, thread=True, group="collect", exit_on_error=False)
 
@@ -214,8 +213,8 @@ class DownloadOptionsDialog(FormDialog[Prepared]):
     DEFAULT_CSS = """
     DownloadOptionsDialog .field Label { width: 14; }
     """
-    keys = "tab next · ⏎ shows the plan · esc cancels"
     button = "Show the plan"
+    does = "shows it"
 
     def __init__(self, way: DownloadWay, output: Path) -> None:
         super().__init__(way.label.rstrip("…"))

@@ -64,8 +64,8 @@ class ExportDialog(FormDialog[ExportChoice]):
         background: $ci-field; }
     ExportDialog #export-note { height: auto; color: $ci-warning; }
     """
-    keys = "tab next · ⏎ exports · esc cancels"
     button = "Export"
+    does = "exports"
 
     def __init__(self, schema: Schema, *, marked: int, shown: int, total: int, path: Path) -> None:
         """`path`: the file to suggest."""

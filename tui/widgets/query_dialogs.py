@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 
 from rich.text import Text
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal
@@ -158,6 +157,7 @@ class PivotDialog(FormDialog[Locator]):
     """Which columns become rows and columns of a pivot table, and what is summed up."""
 
     button = "Group"
+    does = "groups"
 
     def __init__(self, shown: OpenSource, rows: str = "") -> None:
         super().__init__("Pivot table of what is shown")
@@ -178,16 +178,6 @@ class PivotDialog(FormDialog[Locator]):
                 yield Label(label)
                 yield Input(value, placeholder=hint, suggester=WordSuggester(words), id=f"pivot-{name}")
         yield Static("", classes="error")
-
-    def on_mount(self) -> None:
-        self.set_focus(self.query_one("#pivot-rows"))
-
-    @on(Input.Submitted)
-    def _group_at_once(self, event: Input.Submitted) -> None:
-        """Enter in a field groups: there is nothing that the button would ask."""
-        event.stop()
-        event.prevent_default()
-        self.action_go()
 
     def action_go(self) -> None:
         given = {name: self.query_one(f"#pivot-{name}", Input).value.strip() for name in _FIELDS}

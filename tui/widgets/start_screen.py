@@ -27,7 +27,7 @@ from backends.errors import AppError
 from backends.http.response import format_age
 from backends.locators import Locator
 from tui.history import Visit
-from tui.keymap import bindings
+from tui.keymap import bindings, quit_binding
 from tui.widgets.line_list import LineList
 from tui.widgets.plain import PlainVertical
 
@@ -311,7 +311,7 @@ class LocateDialog(ModalScreen[Locator | None]):
     LocateDialog StartBox { height: auto; }
     LocateDialog StartBox Input, LocateDialog StartBox Input:focus { background: $ci-raised; }
     """
-    BINDINGS = [("escape", "dismiss(None)", "Close")]
+    BINDINGS = [("escape", "dismiss(None)", "Close"), quit_binding()]
 
     def __init__(self, parse: Parse, entries: Sequence[StartEntry], text: str = "") -> None:
         super().__init__()

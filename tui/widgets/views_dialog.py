@@ -39,9 +39,6 @@ def describe_settings(settings: ListSettings) -> str:
 class ViewsDialog(ChoiceDialog[ViewChoice]):
     """Typing narrows the saved views, or is the name of a new one."""
 
-    DEFAULT_CSS = """
-    ViewsDialog OptionList, ViewsDialog OptionList:focus { max-height: 1fr; }
-    """
     BINDINGS = [
         Binding("escape", "dismiss(None)", "Close"),
         Binding("ctrl+d", "delete", show=False, priority=True),
