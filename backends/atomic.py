@@ -52,6 +52,10 @@ class BlockedPathError(FileError):
         self.reason = reason
 
 
+class ExistingFileError(FileError):
+    """The file to write exists, and nothing said that it may be replaced."""
+
+
 class SymlinkError(BlockedPathError):
     """A symbolic link stands where a file or a directory of ours should be written."""
 
@@ -319,4 +323,5 @@ def _rename(directory: int, part: str, name: str, target: Path, overwrite: bool)
 
 
 def _exists(target: Path) -> FileError:
-    return FileError(f"{target} exists.", "Allow to overwrite it or choose another name.")
+    hint = "Add --overwrite to replace it (from Python: overwrite=True), or choose another name."
+    return ExistingFileError(f"{target} exists.", hint)

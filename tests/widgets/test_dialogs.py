@@ -142,9 +142,7 @@ async def test_everything_that_can_be_pressed_lies_on_the_screen(
         assert not outside(app), screen_text(app)
 
 
-@pytest.mark.parametrize(
-    ("name", "button"), [*((name, "go") for name in FORMS), ("confirm", "no")]
-)
+@pytest.mark.parametrize(("name", "button"), [*((name, "go") for name in FORMS), ("confirm", "no")])
 async def test_the_main_button_has_the_focus_and_asking_dialogs_focus_the_safe_one(
     tmp_path: Path, name: str, button: str
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rich.text import Text
@@ -46,7 +46,6 @@ class ColumnChooser(Dialog[None]):
         Binding("up", "highlight(-1)", show=False),
         Binding("slash", "narrow", show=False),
     ]
-    keys = "␣ show · J K move · f freeze · r reset · / find"
 
     def __init__(
         self,
@@ -69,6 +68,9 @@ class ColumnChooser(Dialog[None]):
     def on_mount(self) -> None:
         self._list_columns()
         self.set_focus(self.query_one(OptionList))
+
+    def list_keys(self) -> Sequence[str]:
+        return ("␣ shows", "J K move", "f freezes", "esc closes", "/ finds", "r resets")
 
     def on_resize(self) -> None:
         self._fit_columns()

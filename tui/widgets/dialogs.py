@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from string import ascii_letters, digits
 from typing import Generic, TypeVar
 
@@ -19,6 +20,7 @@ from textual.widgets import Button, Input, OptionList, SelectionList, Static
 from textual.widgets._toggle_button import ToggleButton
 from textual.widgets.option_list import Option
 
+from backends.atomic import ExistingFileError
 from backends.errors import AppError
 from backends.frames.formats import safe_text
 from backends.locators import Locator
@@ -27,6 +29,7 @@ from tui.keymap import help_rows, quit_binding
 
 T = TypeVar("T")
 BORDERS = 2  # lines
+REPLACE = "Replace the file if it exists"  # the tick box of dialogs that write a file
 _MENU_LETTERS = (*sorted(set(ascii_letters) - set("jkq")), *digits, "equals_sign")
 _FILTERS = (
     ("linux mochitest", "rows with both words, in any text column"),
@@ -189,6 +192,21 @@ class FormDialog(Dialog[T | None]):
 
     def action_go(self) -> None:
         raise NotImplementedError
+
+
+def explain_existing(path: Path, overwrite: bool) -> Text:
+    """What to do about a file that is in the way; empty if none is, or it may be replaced."""
+    path = path.expanduser()
+    if overwrite or not path.is_file():
+        return Text()
+    return Text(f"{safe_text(path.name, 60)} exists. Tick “{REPLACE}”, or choose another name.")
+
+
+def explain_write_error(error: AppError) -> str:
+    """What the user of a dialog can do about a file that could not be written."""
+    if isinstance(error, ExistingFileError):
+        return f"{error.sentence} Tick “{REPLACE}” in the dialog, or choose another name."
+    return str(error)
 
 
 class ConfirmDialog(Dialog[bool]):
@@ -461,7 +479,7 @@ class HelpDialog(Dialog[None]):
         Binding("pagedown,space", "scroll(10)", show=False),
         Binding("pageup", "scroll(-10)", show=False),
     ]
-    keys = "/ searches · esc closes"
+    keys = "↑↓ scroll · / searches · esc closes"
 
     def __init__(self, remapped: Mapping[str, str], here: Sequence[str] = (), columns: HelpRows = ()) -> None:
         """`here`: the places (of `keymap.TITLES`) whose keys come first. `columns`: (name, what it holds)."""

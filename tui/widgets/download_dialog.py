@@ -55,7 +55,7 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
     needs_time = True
 
     def __init__(self, title: str, collect: Collect, output: Path, prepared: Prepared | None = None) -> None:
-        super().__init__(f"Download from {title}")
+        super().__init__(f"Download {title}")
         self._collect = collect
         self._output = output
         self._prepared = prepared
@@ -74,7 +74,7 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
         with Horizontal(classes="field"):
             yield Label("To")
             yield Input(str(self._output), id="download-output", disabled=fixed)
-        yield TickBox("Replace existing files that ciexplore did not create", id="download-overwrite")
+        yield TickBox("Replace files that ciexplore did not create", id="download-overwrite")
         if not fixed:
             yield TickBox("Unpack archives beside themselves", id="download-unpack")
         yield Static("", id="download-counts")

@@ -169,8 +169,8 @@ class PivotDialog(FormDialog[Locator]):
         numbers = [column.name for column in schema if column.is_numeric]
         fields = (
             ("rows", "Rows", self._rows or default_rows(schema), texts, "columns, with commas between them"),
-            ("columns", "Columns", "", texts, "a column whose values become columns; may stay empty"),
-            ("value", "Value", "", numbers, "a column of numbers; not needed for count and failed"),
+            ("columns", "Columns", "", texts, "its values become columns; optional"),
+            ("value", "Value", "", numbers, "numbers; not for count and failed"),
             ("aggregate", "How", "count", AGGREGATES, ", ".join(AGGREGATES)),
         )
         for name, label, value, words, hint in fields:

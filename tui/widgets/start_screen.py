@@ -307,7 +307,7 @@ class LocateDialog(ModalScreen[Locator | None]):
     LocateDialog { align: center top; }
     LocateDialog > Vertical { width: 94%; max-width: 120; height: auto; max-height: 96%; margin-top: 1;
         border: round $ci-rule; background: $ci-raised; padding: 0 1; border-title-color: $ci-text;
-        border-title-style: bold; }
+        border-title-style: bold; border-subtitle-color: $ci-muted; }
     LocateDialog StartBox { height: auto; }
     LocateDialog StartBox Input, LocateDialog StartBox Input:focus { background: $ci-raised; }
     """
@@ -320,6 +320,7 @@ class LocateDialog(ModalScreen[Locator | None]):
     def compose(self) -> ComposeResult:
         with Vertical() as frame:
             frame.border_title = "Open"
+            frame.border_subtitle = "⏎ opens · ↑↓ choose · esc closes"
             yield self._box
 
     def on_mount(self) -> None:
