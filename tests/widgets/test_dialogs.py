@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,23 @@ async def test_enter_before_the_plan_is_there_starts_it_when_it_is(tmp_path: Pat
         await pilot.press("enter")
         await until(pilot, lambda: app.result)
         assert app.result[0].plan.to_fetch == 500
+
+
+async def test_enter_before_the_plan_is_there_says_that_it_was_taken(tmp_path: Path) -> None:
+    listed = threading.Event()
+
+    def wait(cancel: CancelToken) -> Iterator[list[RemoteFile]]:
+        listed.wait()
+        yield from files(cancel)
+
+    app = Host(DownloadDialog("all", wait, tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "Listing files…" in screen_text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "Starts as soon as that is known. Esc cancels." in screen_text(app))
+        assert not app.result
+        listed.set()
+        await until(pilot, lambda: app.result)
 
 
 def links(letters: str, group: str = "row") -> list[Link]:

@@ -116,7 +116,7 @@ class FormDialog(Dialog[T | None]):
 
     DEFAULT_CSS = """
     FormDialog .field { height: 1; }
-    FormDialog .field Label { width: 12; color: $ci-muted; }
+    FormDialog .field Label { width: 9; color: $ci-muted; }
     FormDialog TickBox, FormDialog TickBox:focus { border: none; height: 1; padding: 0; background: transparent; }
     FormDialog TickBox:focus > .toggle--label { background: $ci-select; color: $ci-text; text-style: bold; }
     FormDialog ToggleButton > .toggle--button { color: $ci-muted; background: transparent; }

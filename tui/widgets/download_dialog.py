@@ -64,6 +64,7 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
         self._cancel = CancelToken()
         self._number = 0
         self._confirmed = False
+        self._said = ""  # what is listed or wrong, while there is no plan
 
     def compose_body(self) -> ComposeResult:
         fixed = self._prepared is not None
@@ -100,7 +101,7 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
         if files is not None:
             self._call(self._set_files, files)
         elif not isinstance(error, OperationCancelledError):
-            self._call(self._show_counts, str(error))
+            self._call(self._show_error, str(error))
 
     def _make_plan(self, number: int, files: list[RemoteFile], globs: list[str], output: Path, overwrite: bool) -> None:
         def plan() -> tuple[TransferPlan, str]:
@@ -117,8 +118,14 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
 
     # ---- back on the interface's loop ------------------------------------------------------------------------
     def _show_counts(self, text: str) -> None:
+        self._said = text
         if self.is_attached:
-            self.query_one("#download-counts", Static).update(Text(text))
+            soon = "\nStarts as soon as that is known. Esc cancels." if self._confirmed else ""
+            self.query_one("#download-counts", Static).update(Text(text + soon))
+
+    def _show_error(self, error: str) -> None:
+        self._confirmed = False
+        self._show_counts(error)
 
     def _set_files(self, files: list[RemoteFile]) -> None:
         self._files = files
@@ -130,7 +137,7 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
         if result is None:
             self._plan = None
             self.enable_button(False)
-            self._show_counts(error)
+            self._show_error(error)
             return
         plan, tree = result
         self._plan = plan
@@ -149,7 +156,7 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
 
     def _start_plan(self, files: list[RemoteFile]) -> None:
         self._number += 1
-        self._plan = None
+        self._plan, self._said = None, "Making the plan…"
         globs = self.query_one("#download-globs", Input).value.split()
         output = Path(self.query_one("#download-output", Input).value or ".").expanduser().absolute()
         overwrite = self.query_one("#download-overwrite", TickBox).value
@@ -159,6 +166,7 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
     def action_go(self) -> None:
         if self._plan is None:
             self._confirmed = True  # it starts when the plan is ready
+            self._show_counts(self._said)
         elif self._plan is not None and self._plan.rows:
             self.dismiss(ConfirmedDownload(self._plan, self._finish(self._plan)))
 

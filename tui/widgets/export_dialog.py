@@ -47,7 +47,6 @@ class ExportDialog(FormDialog[ExportChoice]):
 
     DEFAULT_CSS = """
     ExportDialog > .box { max-width: 100; }
-    ExportDialog .field Label { width: 10; }
     ExportDialog #export-options { height: 9; margin: 1 0; }
     ExportDialog .group { height: 100%; margin-right: 1; }
     ExportDialog .group > Label { color: $ci-muted; }
