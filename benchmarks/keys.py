@@ -1,16 +1,18 @@
-"""How long a key waits in a real terminal: idle, while 10,000 tasks are listed, while thousands of files arrive.
+"""How long a key waits in a real terminal: idle, while a filter is typed, while tasks are listed or files arrive.
 
-    python benchmarks/keys.py [--tasks 10000] [--keys 120]
+    python benchmarks/keys.py [--tasks 10000] [--rows 100000] [--keys 120]
 
 The app runs in a 120x40 pseudo-terminal on the embedded CI (a process of its own). A cursor key is sent every 30 ms;
 its wait ends when the sign of the cursor stands on another line: what the app writes is drawn on a terminal (pyte), so
 that other bytes (a counter in the status line, more rows) end nothing. `drawing` is what that terminal itself took of
-the wait. The processor time of the app stands beside.
+the wait. The processor time of the app stands beside. A letter of a filter is typed every 100 ms into a list of
+`--rows` tasks; its wait ends when the letter stands in the filter line, and its hits when their number changes.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import os
 import pty
@@ -22,6 +24,7 @@ import sys
 import tempfile
 import termios
 import time
+from collections.abc import Iterator
 
 import pyte
 from measuring import clean_environment, percentile, print_table
@@ -30,6 +33,8 @@ from backends.demo import DemoOptions, DemoProcess, locators
 
 LINES, COLUMNS = 40, 120
 CURSOR = "▌"
+FILTER_LINE = 3
+FILTER = "state:failed browsertime tp6 linux"
 PATIENCE = 60.0  # seconds
 
 
@@ -127,33 +132,74 @@ class DrawnTerminal(Terminal):
             self.read(1.0)
         return (time.perf_counter() - began) * 1000, self.drawing * 1000
 
+    def wait_of_a_letter(self, typed: str, letter: str) -> tuple[float, float, float]:
+        """Milliseconds until the letter after `typed` is drawn, until the number of hits changes (0 if it does not
+        within a second), and those that drawing took here until the letter was there.
+        """
+        self.drain()
+        hits, began, self.drawing = self.hits(), time.perf_counter(), 0.0
+        self.send(letter)
+        while f"/ {typed}{letter}" not in self.screen.display[FILTER_LINE]:
+            if time.perf_counter() - began > PATIENCE:
+                raise SystemExit(f"{letter!r} never came\n" + "\n".join(self.screen.display))
+            self.read(1.0)
+        letter_drawn, drawing = time.perf_counter() - began, self.drawing
+        while self.hits() == hits and time.perf_counter() - began < 1:
+            self.read(0.05)
+        changed = time.perf_counter() - began if self.hits() != hits else 0.0
+        return letter_drawn * 1000, changed * 1000, drawing * 1000
+
+    def hits(self) -> str:
+        """What stands at the end of the filter line: "879 of 10,000"."""
+        found = re.search(r"[0-9,]+ of [0-9,]+\s*$", self.screen.display[FILTER_LINE])
+        return found.group().strip() if found else ""
+
     def cpu_seconds(self) -> float:
         return time.clock_gettime((~self.pid << 3) | 2)  # the child's clock
 
 
 def measure_keys(terminal: DrawnTerminal, keys: int) -> list[object]:
-    """Median, 95th percentile and longest wait, the median of drawing, and the app's share of a processor."""
+    """Median, 95th percentile and longest wait, the median of drawing, and the app's processor time a key."""
     waits = []
-    wall, cpu = time.perf_counter(), terminal.cpu_seconds()
+    cpu = terminal.cpu_seconds()
     key = "j"
     for _ in range(keys):
         line = terminal.cursor_line()
         key = "j" if line < 6 else "k" if line > LINES // 2 else key  # it must not come to an end of the list
         waits.append(terminal.wait_of_a_drawn_key(key))
         terminal.drain(0.03)
-    share = (terminal.cpu_seconds() - cpu) / (time.perf_counter() - wall)
+    spent = (terminal.cpu_seconds() - cpu) * 1000 / keys
     times = [wait for wait, _ in waits]
     drawing = percentile([drawn for _, drawn in waits], 0.5)
-    return [percentile(times, 0.5), percentile(times, 0.95), max(times), drawing, f"{share:.0%}"]
+    return [percentile(times, 0.5), percentile(times, 0.95), max(times), drawing, spent]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tasks", type=int, default=10_000)
-    parser.add_argument("--keys", type=int, default=120)
-    asked = parser.parse_args()
-    options = DemoOptions(tasks=asked.tasks, latency_ms=40)
-    rows: list[list[object]] = []
+def measure_filter(terminal: DrawnTerminal) -> list[list[object]]:
+    """The two rows of the table: the letters of FILTER, and the numbers of hits that they change."""
+    terminal.send("/")
+    terminal.drain(1.0)
+    waits = []
+    cpu = terminal.cpu_seconds()
+    for number, letter in enumerate(FILTER):
+        if letter == " ":  # it draws nothing
+            terminal.send(letter)
+        else:
+            waits.append(terminal.wait_of_a_letter(FILTER[:number], letter))
+        terminal.drain(0.1)
+    spent = (terminal.cpu_seconds() - cpu) * 1000 / len(waits)
+    drawing = percentile([wait[2] for wait in waits], 0.5)
+    cases = {"a filter is typed: its letter": [wait[0] for wait in waits]}
+    cases["a filter is typed: its hits"] = [wait[1] for wait in waits if wait[1]]
+    return [
+        [name, percentile(times, 0.5), percentile(times, 0.95), max(times), drawing, spent]
+        for name, times in cases.items()
+    ]
+
+
+@contextlib.contextmanager
+def open_group(tasks: int, latency_ms: int) -> Iterator[DrawnTerminal]:
+    """The app in a terminal, with a finished group of that many tasks opened, and its server in another process."""
+    options = DemoOptions(tasks=tasks, latency_ms=latency_ms)
     with tempfile.TemporaryDirectory() as scratch, DemoProcess(options, warm=True) as server:
         environment = clean_environment(
             **server.settings,
@@ -165,30 +211,41 @@ def main() -> None:
         )
         group = locators(options, server.root_url)["taskcluster.finished-group"]
         terminal = DrawnTerminal([sys.executable, "-m", "ciexplore", group], environment)
+        try:
+            yield terminal
+        finally:
+            terminal.close()
 
-        def measure(name: str, keys: int) -> None:
-            rows.append([name, *measure_keys(terminal, keys)])
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tasks", type=int, default=10_000)
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--keys", type=int, default=120)
+    asked = parser.parse_args()
+    rows: list[list[object]] = []
+    with open_group(asked.rows, latency_ms=0) as terminal:
+        terminal.until(f"{asked.rows:,} tasks ·".encode(), 10 * PATIENCE)
+        terminal.drain(1.0)
+        rows += measure_filter(terminal)
+    with open_group(asked.tasks, latency_ms=40) as terminal:
         terminal.until(b"completed")
-        measure("listing", asked.keys // 4)
+        rows.append(["listing", *measure_keys(terminal, asked.keys // 4)])
         terminal.until(f"{asked.tasks:,} tasks ·".encode())
         terminal.drain(1.0)
-        measure("idle", asked.keys)
+        rows.append(["idle", *measure_keys(terminal, asked.keys)])
         terminal.send("/browsertime\r")
         terminal.drain(1.0)
         terminal.send("ad")
-        terminal.until(b"files to fetch")
+        terminal.until(b"files to fetch", 3 * PATIENCE)
         terminal.drain(0.5)
         terminal.send("\r")
-        terminal.drain(0.3)
-        terminal.send("\r")
         terminal.until(b"Started")
-        measure("downloading", asked.keys)
+        rows.append(["downloading", *measure_keys(terminal, asked.keys)])
         terminal.send("\x1b[17~")  # F6
-        terminal.until(b"Cancel all")
-        measure("downloading, files shown", asked.keys)
-        terminal.close()
-    print_table(["while", "median ms", "p95 ms", "longest ms", "of it drawing", "CPU of the app"], rows)
+        terminal.until(b"Pause")
+        rows.append(["downloading, files shown", *measure_keys(terminal, asked.keys)])
+    print_table(["while", "median ms", "p95 ms", "longest ms", "of it drawing", "CPU ms a key"], rows)
 
 
 if __name__ == "__main__":

@@ -24,11 +24,8 @@ def main() -> None:
         from backends.session import Session
         from tui.launch import open_app
 
-        try:
-            open_app(Session(config.load()))
-            return
-        except AppError:
-            pass  # `run` meets it again and reports it
+        with contextlib.suppress(AppError):  # `run` meets it again and reports it
+            sys.exit(open_app(Session(config.load())))
     from tui.cli import run
 
     sys.exit(run(arguments))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 from textual import events, on, work
@@ -86,19 +87,34 @@ class TopBar(Widget):
             self.refresh()
 
     def render(self) -> Text:
+        demo = "demo" if self._demo else ""
+        mode = "" if self._mode == "normal" else self._mode
+        short = self._watched.partition(", ")[0]  # how many are red, without how many are watched
+        # The widest that fits: no word is cut, the labels of other panes go last.
+        forms = [(True, self._watched, demo), (True, self._watched, ""), (True, short, "")]
+        forms += [(False, self._watched, ""), (False, short, "")]
+        for labels, watched, place in forms:
+            text = self._format_tabs(labels)
+            words = " · ".join(word for word in (watched, mode, place) if word)
+            if text.cell_len + cell_len(words) + 1 <= self.size.width:
+                break
+        if words:
+            text.append(" " * max(1, self.size.width - text.cell_len - cell_len(words) - 1))
+            text.append(words, self._style("mode" if self._mode == "normal" else "offline"))
+        return text
+
+    def _format_tabs(self, labels: bool) -> Text:
+        """The tabs; without `labels` only the active one and the one with progress have theirs."""
         name = " ciexplore " if self.size.width >= _ROOMY else ""
         text = Text(name, style=self._style("name"), no_wrap=True, overflow="ellipsis")
         self._tabs = []
         for key, pane, label in self._panes:
             start, active = text.cell_len, pane == self._active
             progress = f" {self._transfers}" if pane == "transfers" and self._transfers else ""
-            text.append(f" {key.upper()}", self._style("active-key" if active else "key"))
-            text.append(f" {label}{progress} ", self._style("active") if active else "")
+            text.append(f" {key.upper()} ", self._style("active-key" if active else "key"))
+            if labels or active or progress:
+                text.append(f"{label}{progress} ", self._style("active") if active else "")
             self._tabs.append((start, text.cell_len, pane))
-        words = (self._watched, "" if self._mode == "normal" else self._mode, "demo" if self._demo else "")
-        if mode := " · ".join(word for word in words if word):
-            text.append(" " * max(1, self.size.width - text.cell_len - len(mode) - 1))
-            text.append(mode, self._style("mode" if self._mode == "normal" else "offline"))
         return text
 
     def _style(self, name: str) -> Style:
@@ -127,7 +143,7 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
         self._start = start
         self._last_path = LastPath(session.settings.state_path)
         self._path_to_open = self._last_path.read() if reopen and start is None else OpenPath()
-        self._path_written = OpenPath()
+        self._path_noted = OpenPath()
         self._last_list = "taskcluster"
         self._panes: dict[str, ListPane | TransfersPane] = {}  # those that have been needed
         self._asks_whether_to_quit = False
@@ -152,7 +168,7 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
             self.call_after_refresh(self._open_start, self._start)
         elif self._path_to_open.lists:
             self.call_after_refresh(self._reopen, self._path_to_open)
-        self.set_interval(_PATH_TICK, self._remember_path)
+        self.set_interval(_PATH_TICK, self._watch_path)
 
     def _apply_settings(self) -> None:
         settings = self.session.settings
@@ -244,12 +260,19 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
                 await self.current_list.reopen(views)
                 self.notify("Opened where it was left. Esc goes back; `ciexplore --fresh` does not do this.")
 
-    def _remember_path(self) -> None:
-        """Also while the app runs: it may be killed."""
+    def _watch_path(self) -> None:
+        """Remembers where the app is, which may be killed; in a thread, since a disk may take its time."""
+        if self._note_path():
+            self.run_worker(self._last_path.save, thread=True, group="path", exit_on_error=False)
+
+    def _note_path(self) -> bool:
+        """Whether it is another one than before."""
         path = self._current_path()
-        if path != self._path_written:
-            self._path_written = path
-            self._last_path.write(path)
+        changed = path != self._path_noted
+        if changed:
+            self._path_noted = path
+            self._last_path.set(path)
+        return changed
 
     def _current_path(self) -> OpenPath:
         pane = self._panes.get(self._last_list)
@@ -276,6 +299,7 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
             self._exit_renderables.append(Text(f"ciexplore: {recorded.sentence}\n  {recorded.hint}"))
             self._exception = error  # run_test raises it
             self._last_path.clear()
+            self._stop_work()
             self._exception_event.set()
         self._close_messages_no_wait()
 
@@ -492,8 +516,13 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
         self.leave()
 
     def leave(self) -> None:
-        self._remember_path()
+        self._note_path()
+        self._last_path.save()
+        self._stop_work()
+        self.exit()
+
+    def _stop_work(self) -> None:
+        """What runs in threads would keep the process alive."""
         self._watched.stop()
         if self.transfers is not None:
             self.transfers.cancel_everything()
-        self.exit()

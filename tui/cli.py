@@ -78,7 +78,7 @@ class Commands(click.Group):
 @click.option("--root-url", metavar="URL", help="Taskcluster deployment: a root URL, or firefox, or community.")
 @click.option("--fresh", is_flag=True, help="Begin with the start screen, not where the app was left.")
 @connection_options
-def _open(locator: str | None, root_url: str | None, fresh: bool, mode: str | None) -> None:
+def _open(locator: str | None, root_url: str | None, fresh: bool, mode: str | None) -> int:
     """Open the app."""
     from tui.launch import open_app
 
@@ -88,13 +88,13 @@ def _open(locator: str | None, root_url: str | None, fresh: bool, mode: str | No
     if capsule is not None:
         if mode is not None:
             raise UsageError(f"--{mode} and a capsule exclude each other.", "A capsule asks no server.")
-        load("tui.commands.capsule:open_capsule_app")(Path(capsule), locator, root_url)
-        return
+        code: int = load("tui.commands.capsule:open_capsule_app")(Path(capsule), locator, root_url)
+        return code
     from backends import config
     from backends.session import Session
 
     settings = config.load(overrides={"taskcluster_root_url": root_url})
-    open_app(Session(settings, mode=mode or "normal"), locator, fresh=fresh)
+    return open_app(Session(settings, mode=mode or "normal"), locator, fresh=fresh)
 
 
 def _is_capsule(text: str) -> bool:
@@ -117,7 +117,7 @@ def _is_capsule(text: str) -> bool:
 )
 @click.version_option(__version__, prog_name="ciexplore", message="%(prog)s %(version)s")
 @click.pass_context
-def cli(ctx: click.Context) -> None:
+def cli(ctx: click.Context) -> int:
     """Find, read, download and measure what CI produced.
 
     With a LOCATOR (whatever you can paste: a task group or task URL, an id, a Treeherder push URL, an index path) or
@@ -125,7 +125,9 @@ def cli(ctx: click.Context) -> None:
     the same without it.
     """
     if ctx.invoked_subcommand is None:
-        ctx.invoke(_open, locator=None, root_url=None, fresh=False, mode=None)
+        code: int = ctx.invoke(_open, locator=None, root_url=None, fresh=False, mode=None)
+        return code
+    return 0
 
 
 @cli.result_callback()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -129,6 +130,8 @@ class LastPath:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "last_path.json"
+        self._lock = threading.Lock()
+        self._content: dict[str, object] | None = None  # what the file has to hold; None: what it holds
 
     def read(self) -> OpenPath:
         found = read_json(self._path)
@@ -144,8 +147,8 @@ class LastPath:
             opened.append(OpenList(_current_text(locator), ListSettings.from_json(entry.get("settings")), row, reader))
         return OpenPath(found["pane"], tuple(opened))
 
-    def write(self, path: OpenPath) -> None:
-        """What could hold a password or a signature is not written."""
+    def set(self, path: OpenPath) -> None:
+        """What `save` will write; without what could hold a password or a signature."""
         from backends.http.errors import redact_url
 
         entries = []
@@ -156,11 +159,18 @@ class LastPath:
             row, reader, filter_text = (text if redact_url(text) == text else "" for text in texts)
             settings = replace(one.settings, filter=filter_text).to_json()
             entries.append({"locator": one.locator, "settings": settings, "row": row, "reader": reader})
-        write_json(self._path, {"pane": path.pane, "lists": entries})
+        self._content = {"pane": path.pane, "lists": entries}
+
+    def save(self) -> None:
+        """Writes the path that was set last, from whatever thread: a slow one never writes over a newer path."""
+        with self._lock:
+            if self._content is not None:
+                write_json(self._path, self._content)
 
     def clear(self) -> None:
         """After a crash: what was open may be its cause."""
-        write_json(self._path, {})
+        self._content = {}
+        self.save()
 
 
 _OLD_SYSTEMS = {"archiver": "archives", "submission": "submit"}

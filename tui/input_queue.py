@@ -73,7 +73,7 @@ class OrderedInputApp(App[None]):
         """Handles what waits, up to an event after which the next ones have to wait."""
         while self._input and not self._rounds:
             event = self._input[0]
-            if isinstance(event, events.MouseEvent) and not self._clamp(event):
+            if isinstance(event, events.MouseEvent) and not (self._clamp(event) and self._hits(event)):
                 self._input.popleft()
                 continue
             is_text = self._is_text(event)
@@ -101,6 +101,15 @@ class OrderedInputApp(App[None]):
         event._x = event._screen_x = min(max(event._x, 0), width - 1)
         event._y = event._screen_y = min(max(event._y, 0), height - 1)
         return True
+
+    def _hits(self, event: events.MouseEvent) -> bool:
+        """False if what is still drawn under the mouse has been removed: Textual asks a pressed widget's parent where
+        its text begins.
+        """
+        if not isinstance(event, events.MouseDown):
+            return True
+        widget, _ = self.screen.get_widget_and_offset_at(event.x, event.y)
+        return widget is None or widget is self.screen or widget.parent is not None
 
     def _is_text(self, event: events.Event) -> bool:
         """Whether the event puts text into the box that has the focus, and does nothing else."""

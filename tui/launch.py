@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends.errors import UsageError
@@ -22,8 +25,9 @@ _WRITER = "textual-output"  # the thread that writes to the terminal
 _EXIT_TIMEOUT = 10.0  # seconds to leave in after the terminal has gone
 
 
-def open_app(session: Session, locator: str | None = None, *, fresh: bool = False) -> None:
-    """Runs the app until the user leaves it. Raises `UsageError` where it could not be seen or would hang.
+def open_app(session: Session, locator: str | None = None, *, fresh: bool = False) -> int:
+    """Runs the app until the user leaves it; returns the exit code, 1 after a crash. Raises `UsageError` where it could
+    not be seen or would hang.
 
     Without a locator it opens where it was left, unless `fresh`.
     """
@@ -47,8 +51,20 @@ def open_app(session: Session, locator: str | None = None, *, fresh: bool = Fals
         if signal.SIGHUP in signals:
             _drop_output()
         sys.exit(128 + signals[0])
-    if app.return_code:
-        sys.exit(app.return_code)
+    return app.return_code or 0
+
+
+@contextmanager
+def temporary_home(prefix: str) -> Iterator[Path]:
+    """A directory for what an app remembers that forgets everything; it stays if it has the record of a crash, which
+    the user was asked to send.
+    """
+    home = Path(tempfile.mkdtemp(prefix=prefix))
+    try:
+        yield home
+    finally:
+        if not any(home.rglob("faults.log")):
+            shutil.rmtree(home, ignore_errors=True)
 
 
 def _drop_output() -> None:

@@ -9,6 +9,7 @@ from textual.widgets import Input
 
 from backends.frames.export_formats import EXPORT_FORMATS
 from tests.driving import loaded, running, screen_text, shown_view, until, view
+from tui.app import TopBar
 from tui.keymap import KEYS
 from tui.widgets.dialogs import ConfirmDialog, HelpDialog
 from tui.widgets.download_dialog import DownloadDialog
@@ -278,3 +279,22 @@ async def test_the_palette_works_in_a_window_of_four_rows() -> None:
         await pilot.resize_terminal(80, 4)
         await pilot.press("down", "pagedown", "pageup", "escape")
         await until(pilot, lambda: not isinstance(app.screen, PaletteDialog))
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
+async def test_no_word_of_the_top_bar_is_cut(demo: dict[str, str], width: int) -> None:
+    async with running(None, size=(width, 24)) as (app, pilot):
+        bar = app.query_one(TopBar)
+        for watched, transfers, mode in (
+            ("", "", "normal"),
+            ("✖ 58 red, 1 watched", "", "normal"),
+            ("◌ 1 watched", "100%", "normal"),
+            ("✖ 58 red, 1 watched", "", "offline"),
+        ):
+            bar.show(watched=watched, transfers=transfers, mode=mode)
+            await pilot.pause()
+            line = bar.render_line(0).text.ljust(width)
+            assert len(line) == width
+            assert watched.partition(", ")[0] in line
+            assert mode == "normal" or "offline" in line
+            assert all(f"F{number} " in line for number in range(1, 7)), line

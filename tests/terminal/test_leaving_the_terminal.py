@@ -103,7 +103,7 @@ def action_help(self):
     raise RuntimeError(len(password) * "x")
 Explorer.action_help = action_help
 from tui.__main__ import main
-sys.argv = ["ciexplore"]
+sys.argv = ["ciexplore", *sys.argv[1:]]
 main()
 """
 
@@ -118,3 +118,13 @@ def test_a_crash_exits_with_1_is_recorded_and_prints_no_value_of_a_variable(own_
         assert "ciexplore itself failed: RuntimeError" in terminal.text
         assert "faults.log" in terminal.text.replace("\n", "")
     assert "RuntimeError" in (own_directories / "state" / "faults.log").read_text()
+
+
+def test_a_crash_while_a_group_is_watched_ends_the_process_too(ci: dict[str, str]) -> None:
+    with Terminal("-c", _CRASHING, ci["taskcluster.running-group"]) as terminal:
+        terminal.wait_for("tasks · fetched")
+        terminal.press("W")
+        terminal.wait_for("1 watched")
+        terminal.press("?")
+        assert terminal.wait_until_ended() == 1
+        assert_whole(terminal)

@@ -37,8 +37,10 @@ def set_up(terminal: Terminal) -> None:
     terminal.wait_for("60 tasks · fetched")
     terminal.press("/state:fail", "enter")
     terminal.wait_for("state:failed")
-    terminal.press("right", "S", "jj")
+    terminal.press("right", "S")
     terminal.wait_for("Name▼")
+    terminal.press("jj")
+    terminal.wait_for(lambda text: "\n▌" in text and text[: text.index("\n▌")].rpartition("Name▼")[2].count("\n") == 2)
 
 
 @pytest.mark.parametrize("killed", [False, True])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tui import history
 from tui.history import LastPath, OpenList, OpenPath
 from tui.list_settings import ColumnArrangement, ListSettings
 from tui.preferences import MAX_BYTES, Preferences, read_json
@@ -100,7 +102,9 @@ def test_a_kind_of_list_is_remembered_without_its_filter(tmp_path: Path) -> None
 
 
 def test_the_path_is_read_as_it_was_written(tmp_path: Path) -> None:
-    LastPath(tmp_path).write(PATH)
+    last = LastPath(tmp_path)
+    last.set(PATH)
+    last.save()
     assert LastPath(tmp_path).read() == PATH
     LastPath(tmp_path).clear()
     assert LastPath(tmp_path).read() == OpenPath()
@@ -113,7 +117,33 @@ def test_no_secret_is_written(tmp_path: Path) -> None:
         OpenList("archives:https://user:hunter2@example.com/repository"),
         OpenList("taskcluster:group/y"),
     )
-    LastPath(tmp_path).write(OpenPath("taskcluster", lists))
+    last = LastPath(tmp_path)
+    last.set(OpenPath("taskcluster", lists))
+    last.save()
     written = (tmp_path / "last_path.json").read_text()
     assert "0123456789abcdef" not in written and "hunter2" not in written
     assert LastPath(tmp_path).read().lists == (OpenList("taskcluster:group/x"),)
+
+
+def test_a_slow_write_does_not_undo_a_newer_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app writes in threads, and at its end without one."""
+    began, goes_on = threading.Event(), threading.Event()
+    real = history.write_json
+
+    def write_slowly(path: Path, content: object) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            began.set()
+            assert goes_on.wait(60)
+        real(path, content)
+
+    monkeypatch.setattr(history, "write_json", write_slowly)
+    last = LastPath(tmp_path)
+    last.set(OpenPath("prow", ()))
+    slow = threading.Thread(target=last.save)
+    slow.start()
+    assert began.wait(60)
+    last.set(PATH)
+    threading.Timer(0.05, goes_on.set).start()
+    last.save()
+    slow.join()
+    assert LastPath(tmp_path).read() == PATH

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -64,23 +62,20 @@ def create(
 @capsule.command("open")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.argument("locator", required=False)
-def open_(file: Path, locator: str | None) -> None:
+def open_(file: Path, locator: str | None) -> int:
     """Open FILE in the app: read-only, without any server. `ciexplore FILE` does the same."""
-    open_capsule_app(file, locator, None)
+    return open_capsule_app(file, locator, None)
 
 
-def open_capsule_app(file: Path, locator: str | None, root_url: str | None) -> None:
+def open_capsule_app(file: Path, locator: str | None, root_url: str | None) -> int:
     """The app on a capsule. What it remembers is forgotten: the capsule's lists are not those of the servers."""
     from backends.session import open_capsule_session
-    from tui.launch import open_app
+    from tui.launch import open_app, temporary_home
 
-    own = Path(tempfile.mkdtemp(prefix="ciexplore-capsule-"))
-    try:
+    with temporary_home("ciexplore-capsule-") as own:
         session = open_capsule_session(file, taskcluster_root_url=root_url, state_dir=str(own), cache_dir=str(own))
         lists = session.examples
-        open_app(session, locator or (lists[0][1] if len(lists) == 1 else None), fresh=True)
-    finally:
-        shutil.rmtree(own, ignore_errors=True)
+        return open_app(session, locator or (lists[0][1] if len(lists) == 1 else None), fresh=True)
 
 
 @capsule.command()

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import click
@@ -55,11 +52,8 @@ def demo(
     options = DemoOptions(**members)
     if show_locators:
         _print_locators(options)
-    elif serve:
-        return process.serve(options)
-    else:
-        _open(options, locator)
-    return 0
+        return 0
+    return process.serve(options) if serve else _open(options, locator)
 
 
 def _print_locators(options: Any) -> None:
@@ -80,33 +74,29 @@ def _print_locators(options: Any) -> None:
     click.echo(json.dumps(texts, indent=1))
 
 
-def _open(options: Any, locator: str | None) -> None:
+def _open(options: Any, locator: str | None) -> int:
     from backends import config
     from backends.demo import DemoProcess, locators
     from backends.demo.demo_locators import examples
     from backends.session import Session
     from backends.submit.credentials import VARIABLES
-    from tui.launch import open_app
+    from tui.launch import open_app, temporary_home
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("The demo needs a terminal.", "Without one: ciexplore demo --serve, or demo --locators.")
-    own = Path(tempfile.mkdtemp(prefix="ciexplore-demo-"))
-    try:
-        with DemoProcess(options) as server:
-            environment = {
-                **server.settings,
-                "CIEXPLORE_CACHE_DIR": str(own / "cache"),
-                "CIEXPLORE_STATE_DIR": str(own / "state"),
-                "CIEXPLORE_CONFIG": str(own / "config.toml"),
-                "CIEXPLORE_CREDENTIALS": str(own / "credentials.toml"),
-            }
-            for variable in VARIABLES:  # the demo must not get the user's credentials
-                os.environ.pop(variable, None)
-                if variable in server.settings:
-                    os.environ[variable] = server.settings[variable]
-            settings = config.load(environment)
-            names = locators(options, settings.taskcluster_root_url)
-            session = Session(settings, demo=True, examples=examples(names))
-            open_app(session, names.get(locator, locator) if locator else None)
-    finally:
-        shutil.rmtree(own, ignore_errors=True)
+    with temporary_home("ciexplore-demo-") as own, DemoProcess(options) as server:
+        environment = {
+            **server.settings,
+            "CIEXPLORE_CACHE_DIR": str(own / "cache"),
+            "CIEXPLORE_STATE_DIR": str(own / "state"),
+            "CIEXPLORE_CONFIG": str(own / "config.toml"),
+            "CIEXPLORE_CREDENTIALS": str(own / "credentials.toml"),
+        }
+        for variable in VARIABLES:  # the demo must not get the user's credentials
+            os.environ.pop(variable, None)
+            if variable in server.settings:
+                os.environ[variable] = server.settings[variable]
+        settings = config.load(environment)
+        names = locators(options, settings.taskcluster_root_url)
+        session = Session(settings, demo=True, examples=examples(names))
+        return open_app(session, names.get(locator, locator) if locator else None)

@@ -8,12 +8,15 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import polars as pl
+from rich.cells import cell_len
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal
+from textual.geometry import Size
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
@@ -97,6 +100,7 @@ class FilterInput(Input):
         Binding("up", "earlier", show=False),
         Binding("tab", "complete", show=False),
     ]
+    virtual_size = Reactive(Size(0, 0))  # Textual's lays the screen out anew at each letter; this box keeps its place
 
     def __init__(self, leave: Callable[[], None], suggester: Suggester) -> None:
         super().__init__(placeholder="words, column:value, -column:value, duration>30m, /regex/", suggester=suggester)
@@ -139,6 +143,18 @@ class FilterInput(Input):
         return True
 
 
+class _FittedText(Static):
+    """A line as wide as its text: a letter typed beside it lays the screen out anew only if that width has changed."""
+
+    text = ""
+
+    def show(self, text: str) -> None:
+        if text != self.text:
+            wider = cell_len(text) != cell_len(self.text)
+            self.text = text
+            self.update(Text(text, no_wrap=True, overflow="ellipsis"), layout=wider)
+
+
 class FilterLine(Horizontal):
     """One line, shown while it has the focus or a text. Filters the table as one types.
 
@@ -171,8 +187,8 @@ class FilterLine(Horizontal):
     def compose(self) -> ComposeResult:
         yield Static(" / ", id="filter-sign")
         yield FilterInput(self._leave, FilterSuggester(self._table))
-        yield Static("", id="filter-error")
-        yield Static("", id="filter-hits")
+        yield _FittedText(id="filter-error")
+        yield _FittedText(id="filter-hits")
 
     def set_earlier(self, texts: list[str]) -> None:
         """Filters that were used before, the newest first: what Up recalls."""
@@ -212,7 +228,7 @@ class FilterLine(Horizontal):
     def show_hits(self, shown: int, total: int) -> None:
         """How many rows the filter leaves."""
         text = f"{shown:,} of {total:,}" if self.query_one(FilterInput).value else ""
-        self.query_one("#filter-hits", Static).update(text)
+        self.query_one("#filter-hits", _FittedText).show(text)
 
     def toggle(self, text: str) -> None:
         """Filters by this text, or shows all rows again if they are filtered by it."""
@@ -251,8 +267,7 @@ class FilterLine(Horizontal):
             table.set_filter(text, typing)
         except FilterSyntaxError as error:
             message = "" if typing and error.incomplete else str(error)
-        label = Text(f" {message} " if message else "", no_wrap=True, overflow="ellipsis")
-        self.query_one("#filter-error", Static).update(label)
+        self.query_one("#filter-error", _FittedText).show(f" {message} " if message else "")
 
     def _leave(self) -> None:
         """What is typed is finished now; the line stays visible as long as it filters."""

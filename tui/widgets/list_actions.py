@@ -64,7 +64,7 @@ class ActiveView(ArrangedView):
             return None
         if table.marked_count:
             return table.marked_rows
-        return table.shown_rows.slice(table.cursor, 1) if table.row_count else None
+        return table.row_under_cursor if table.row_count else None
 
     # ---- the menu --------------------------------------------------------------------------------------------
     def _menu_sections(self) -> list[Section]:
@@ -214,8 +214,9 @@ class ActiveView(ArrangedView):
             return
         from tui.widgets import copy_dialog
 
-        rows = table.marked_rows if choice.what == "marked" else table.shown_rows.slice(table.cursor, 1)
-        column, columns = table.focused_column, table.visible_columns if choice.all_columns else table.columns_in_sight
+        rows = table.marked_rows if choice.what == "marked" else table.row_under_cursor
+        column = table.focused_column
+        columns = table.visible_columns if choice.all_columns else table.columns_in_sight
         text = ""
         if len(rows) <= copy_dialog.MAX_ROWS and not rows.is_empty():
             if choice.what == "cell" and column is not None:

@@ -164,6 +164,11 @@ class FrameTable(ArrangedTable):
         return self._model.shown_rows
 
     @property
+    def row_under_cursor(self) -> pl.DataFrame:
+        """That one row, all of its columns; none where there is no row."""
+        return self._model.window(self.cursor, 1, self.frame.columns)
+
+    @property
     def row_count(self) -> int:
         """How many rows are shown."""
         return self._model.row_count
