@@ -67,7 +67,8 @@ class OutputExistsError(FileError):
     """What should be written is there already, and nobody said that it may be replaced."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} exists.", "Allow to overwrite it or choose another name.")
+        hint = "Add --overwrite to replace it (from Python: overwrite=True), or choose another name."
+        super().__init__(f"{path} exists.", hint)
 
 
 def disk_words(problem: OSError, place: Path | None = None) -> str:

@@ -253,6 +253,13 @@ class Resource(ABC):
         """Seconds from the newest result to each one of a matrix's columns of results; empty where nobody knows."""
         return ()
 
+    def find_message(self, cancel: CancelToken) -> str:
+        """What whoever made it says of it, in a line, for the page's header: a push's message; "" if it is not known.
+
+        Asked once the list has a maker. In a worker thread; raises no error that a user could do anything about.
+        """
+        return ""
+
     def prefer(self, keys: Sequence[str]) -> None:  # noqa: B027 - most lists have all they need from the start
         """The keys of the rows that are on the screen now: a list that completes its rows later begins with these.
 

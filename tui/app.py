@@ -146,6 +146,7 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
         self._path_noted = OpenPath()
         self._last_list = "taskcluster"
         self._panes: dict[str, ListPane | TransfersPane] = {}  # those that have been needed
+        self._asks_whether_to_quit = False
         self._watched = WatchedLists(session, self._call_from_thread, self._tell_of_watched, self._show_watched)
         crash_log.set_path(session.settings.state_path / "faults.log")
 
@@ -322,8 +323,9 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
     @work(group="open")
     async def open_locator(self, locator: Locator) -> None:
         """Opens a locator on top of the lists that are shown; from a start screen in the pane of its system."""
-        pane = self.current_list
+        pane, came_from = self.current_list, ""
         if pane is None or pane.top is None:
+            before = self._shown_pane
             system = systems().get(locator.system)
             if system is None:
                 self.notify(f"No pane opens {locator.system} locators.", severity="warning", markup=False)
@@ -331,8 +333,13 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
             if system.key or pane is None:  # a system without a pane opens in any
                 await self.action_pane(system.name if system.key else self._last_list)
             pane = self.current_list
+            came_from = before if before != self._shown_pane else ""
         assert pane is not None
-        await pane.open(locator)
+        await pane.open(locator, came_from)
+
+    @property
+    def _shown_pane(self) -> str:
+        return next(name for name, pane in self._panes.items() if pane.display)
 
     @property
     def current_list(self) -> ListPane | None:
@@ -426,9 +433,9 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
     def _show_watched(self) -> None:
         self.screen_stack[0].query_one(TopBar).show(watched=self._watched.badge)
 
-    def _tell_of_watched(self, text: str, failed: bool) -> None:
+    def _tell_of_watched(self, title: str, text: str, failed: bool) -> None:
         self.bell()
-        self.notify(text, title="Watched", severity="error" if failed else "information", timeout=15)
+        self.notify(text, title=title, severity="error" if failed else "information", timeout=15)
 
     def action_toggle_offline(self) -> None:
         if self.session.capsule is not None:
@@ -486,20 +493,25 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
 
     async def action_close(self) -> None:
         """Leaves the app only where there is nothing to go back to."""
-        if self.current_list is None or self.current_list.depth > 1:
+        if self.current_list is None or self.current_list.has_way_back:
             await self.action_go_back()
         else:
             self.action_quit()
 
-    @work(group="quit", exclusive=True)
+    @work(group="quit")
     async def action_quit(self) -> None:  # type: ignore[override]
         """Leaves; asks first while downloads are running."""
         pane = self.transfers
+        if self._asks_whether_to_quit:
+            return
         if pane is not None and pane.active:
             from tui.widgets.dialogs import ConfirmDialog
 
             question = "Downloads are running. Quit and resume them later?"
-            if not await self.push_screen_wait(ConfirmDialog(question, "Quit")):
+            self._asks_whether_to_quit = True
+            quits = await self.push_screen_wait(ConfirmDialog(question, "Quit"))
+            self._asks_whether_to_quit = False
+            if not quits:
                 return
         self.leave()
 

@@ -206,14 +206,9 @@ def _fault(error: Exception) -> AppError:
 
 
 def _say(problem: AppError) -> int:
-    from backends.atomic import OutputExistsError
-
-    hint = problem.hint
-    if isinstance(problem, OutputExistsError):  # every command that writes a file has this option
-        hint = "Replace it with --overwrite, or choose another name."
     click.echo(f"ciexplore: {problem.sentence}", err=True)
-    if hint:
-        click.echo(f"  {hint}", err=True)
+    if problem.hint:
+        click.echo(f"  {problem.hint}", err=True)
     try:
         sys.stdout.flush()
     except OSError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ from textual.binding import Binding
 from textual.dom import DOMNode
 
 from backends.errors import UsageError
+from backends.frames.export_formats import list_export_formats
 from backends.systems import panes
 
 
@@ -68,7 +69,7 @@ KEYS: tuple[Key, ...] = (
     Key("filter", "slash", "filter", "view", "Filter the rows as you type", "Filter"),
     Key("failed", "exclamation_mark", "filter_failed", "view", "Show only the rows that failed; again shows all"),
     Key("download", "d", "download", "view", "Download the marked rows (or the one under the cursor)", "Download"),
-    Key("export", "e", "export", "view", "Export rows to CSV, JSON lines or Parquet", "Export"),
+    Key("export", "e", "export", "view", f"Export: rows as {list_export_formats()}", "Export"),
     Key("statistics", "h", "statistics", "view", "Statistics and histogram of a column; again walks it", "Stats"),
     Key("panel", "p", "panel", "view", "Show or hide the detail panel"),
     Key("open-marked", "A", "open_marked", "view", "Open the marked rows together, e.g. the artifacts of all tasks"),
@@ -183,7 +184,7 @@ KEYS: tuple[Key, ...] = (
     Key("cancel-one", "x", "cancel_one", "transfers", "Cancel the file under the cursor, or the marked ones"),
     Key("cancel-all", "X", "cancel_all", "transfers", "Cancel all unfinished files"),
     Key("next-transfer", "n", "next_transfer", "transfers", "Show the next download"),
-    Key("transfer-export", "e", "export", "transfers", "Export the list of files"),
+    Key("transfer-export", "e", "export", "transfers", f"Export the list of files as {list_export_formats()}"),
 )
 
 TITLES = {
@@ -209,6 +210,12 @@ def bindings(where: str) -> list[Binding | tuple[str, str] | tuple[str, str, str
         for key in KEYS
         if key.where == where
     ]  # fmt: skip
+
+
+def quit_binding() -> Binding:
+    """Quitting, for screens that lie over the app: the app's own keys do not reach through them."""
+    key = next(key for key in KEYS if key.id == "quit")
+    return Binding(key.keys, f"app.{key.action}", key.help, show=False, id=key.id)
 
 
 def check_remapped(remapped: Mapping[str, str]) -> dict[str, str]:
@@ -255,6 +262,24 @@ def _format_key(key: str) -> str:
     if len(key) == 1:
         return key
     return "+".join(part.upper() if len(part) == 1 else part.capitalize() for part in key.split("+"))
+
+
+def find_key(pressed: str, places: Collection[str], remapped: Mapping[str, str]) -> Key | None:
+    """The key of one of these places (of `TITLES`) that was pressed; None if it is none of theirs."""
+    return next(
+        (
+            key
+            for key in KEYS
+            if key.where in places and pressed in (part.strip() for part in remapped.get(key.id, key.keys).split(","))
+        ),
+        None,
+    )
+
+
+def explain_foreign_key(pressed: str, key: Key, belongs: str) -> str:
+    """What is said where a key of another place was pressed: "x (Actions) is a key of lists. Esc goes back to one."."""
+    what = key.help.partition(";")[0].partition(":")[0]
+    return f"{format_keys(pressed)} ({what}) {belongs}"
 
 
 class HelpSection(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from backends.cancel import CancelToken
@@ -12,8 +13,17 @@ from tui import crash_log
 
 if TYPE_CHECKING:
     from backends.locators import Locator
+    from backends.resources import Resource, Row
     from backends.session import Session
     from backends.watching import Progress
+
+
+_MAX_NAMED = 3  # rows that have failed, in one message
+
+
+def _name_row(resource: Resource, row: Row) -> str:
+    detail = resource.detail(row)
+    return detail.title if detail is not None else str(row[resource.schema.key])
 
 
 @dataclass
@@ -24,6 +34,7 @@ class WatchedList:
     cancel: CancelToken = field(default_factory=CancelToken)
     progress: Progress | None = None
     problem: str = ""
+    name_row: Callable[[Row], str] = lambda row: ""  # once the list is open
 
     @property
     def has_ended(self) -> bool:
@@ -36,13 +47,13 @@ class WatchedList:
 
 class WatchedLists:
     """By the texts of their locators. `call(function, *arguments)` runs something in the interface's thread;
-    `tell(text, failed)` says a sentence there; `changed()` draws the badge anew."""
+    `tell(title, text, failed)` says something there; `changed()` draws the badge anew."""
 
     def __init__(
         self,
         session: Session,
         call: Callable[..., None],
-        tell: Callable[[str, bool], None],
+        tell: Callable[[str, str, bool], None],
         changed: Callable[[], None],
     ) -> None:
         self._session, self._call, self._tell, self._changed = session, call, tell, changed
@@ -86,6 +97,7 @@ class WatchedLists:
 
         def follow() -> None:
             resource = open_watched(self._session, locator.text(), watched.cancel)
+            watched.name_row = partial(_name_row, resource)
             for progress in watch_list(resource, watched.cancel):
                 self._call(self._show, watched, progress)
 
@@ -96,12 +108,15 @@ class WatchedLists:
     def _show(self, watched: WatchedList, progress: Progress) -> None:
         before, watched.progress = watched.progress, progress
         if progress.total_failed and (before is None or not before.total_failed):
-            self._tell(f"{watched.title}: {progress.red_text}", True)
+            names = [name for row in progress.failures[:_MAX_NAMED] if (name := watched.name_row(row))]
+            more = progress.total_failed - len(names)
+            lines = [progress.red_text, *names, *([f"and {more:,} more"] if names and more > 0 else [])]
+            self._tell(f"Failed: {watched.title}", "\n".join(lines), True)
         if progress.ended:
-            self._tell(f"{watched.title} has ended: {progress.text}", bool(progress.total_failed))
+            self._tell(f"Ended: {watched.title}", progress.text, bool(progress.total_failed))
         self._changed()
 
     def _lose(self, watched: WatchedList, error: AppError) -> None:
         watched.problem = error.sentence
-        self._tell(f"{watched.title}: {error.sentence}", True)
+        self._tell(f"No longer watched: {watched.title}", error.sentence, True)
         self._changed()

@@ -145,18 +145,23 @@ class _PageFetch:
 
 def client_of(locator: Locator, http: Http, settings: Settings) -> Client:
     """The client of the deployment that the locator names, or else of the configured one."""
-    return Client(http, normalise_root(getattr(locator, "root_url", "") or settings.taskcluster_root_url))
+    root = normalise_root(getattr(locator, "root_url", "") or settings.taskcluster_root_url)
+    return Client(http, root, settings.treeherder_url)
 
 
 class Client:
-    """One deployment, by its root URL. All methods raise `AppError`s; all may be called from any thread."""
+    """One deployment, by its root URL. All methods raise `AppError`s; all may be called from any thread.
 
-    def __init__(self, http: Http, root: str) -> None:
+    `treeherder`: the URL of the configured one, which knows what its pushes are about; "" for none.
+    """
+
+    def __init__(self, http: Http, root: str, treeherder: str = "") -> None:
         self.http = http
         self.root = root
+        self.treeherder = treeherder
 
     def with_root(self, root: str) -> Client:
-        return Client(self.http, root)
+        return Client(self.http, root, self.treeherder)
 
     # ---- groups
 

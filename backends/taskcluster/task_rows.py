@@ -79,7 +79,7 @@ TASKS = Schema(
         Column("project", Kind.TEXT, "Project", hidden=True, searched=False, get="project"),
         Column("revision", Kind.TEXT, "Revision", hidden=True, searched=False, get="revision"),
         Column("worker", Kind.TEXT, "Worker", hidden=True, section="Task", get="worker"),
-        Column("run_states", Kind.TEXT, "All runs", hidden=True, searched=False, section="Runs", get="run_states"),
+        Column("run_states", Kind.TEXT, "Each run", hidden=True, searched=False, section="Runs", get="run_states"),
         Column("deadline", Kind.TIME, "Deadline", hidden=True, section="Times", get=iso_time("deadline")),
         Column("expires", Kind.TIME, "Expires", hidden=True, section="Times", get=iso_time("expires")),
         Column("group_id", Kind.ID, "Task group", hidden=True, searched=False, section="Ids", get="group_id"),
@@ -266,6 +266,12 @@ def count_retriggers(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def find_push(frame: pl.DataFrame) -> tuple[str, str] | None:
+    """(project, revision) of a group's tasks; None if no task says both."""
+    tasks = frame.select("project", "revision").drop_nulls()
+    return None if tasks.is_empty() else (str(tasks.row(0)[0]), str(tasks.row(0)[1]))
+
+
 def describe_push(frame: pl.DataFrame) -> tuple[str, str]:
     """ "autoland 16982c3917d4" and "enrico, 2026-11-20": the push of a group's tasks, then who made it, and when.
 
@@ -314,13 +320,13 @@ def worker_pool(status: TaskStatus) -> str | None:
 
 
 def format_run_states(runs: Sequence[TaskRun]) -> str:
-    """ "0 exception (claim-expired) · 1 completed"."""
+    """ "run 0: exception (claim-expired) · run 1: completed"."""
     return " · ".join([_format_run(number, run.state, run.reasonResolved) for number, run in enumerate(runs[:100])])
 
 
 @lru_cache(maxsize=256)
 def _format_run(number: int, state: str, why: str | None) -> str:
-    return f"{number} {state} ({why})" if why and why != state else f"{number} {state}"
+    return f"run {number}: {state} ({why})" if why and why != state else f"run {number}: {state}"
 
 
 # ---- from a definition ------------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ from backends.taskcluster.locators import (
 )
 from backends.taskcluster.logs import FAILED, task_log
 from backends.taskcluster.models import TaskDefinition
+from backends.taskcluster.push_message import fetch_push_message
 from backends.taskcluster.task_rows import (
     STATES,
     TASKS,
@@ -46,6 +47,7 @@ from backends.taskcluster.task_rows import (
     decode_rows,
     describe_push,
     filter_ids,
+    find_push,
     rows_of_entries,
     updated_rows,
 )
@@ -168,6 +170,7 @@ class GroupTaskList(TaskList):
         self.first_filter = f"name:{quoted_if_needed(locator.search, value=True)}" if locator.search else ""
         self.first_key = locator.task
         self._push = ""  # known with the first rows
+        self._pushed: tuple[str, str] | None = None  # project and revision
         self._closed = False  # no task can be added
         self._looked = time.monotonic()  # at the complete group
         self.total = 0  # tasks of the complete group, as far as it is known
@@ -211,10 +214,14 @@ class GroupTaskList(TaskList):
         yield Page(rows, listing.freshness, total=rows.height, replace=True, note=note, partial=not listing.complete)
         self._looked, self._closed = time.monotonic(), listing.is_closed
 
+    def find_message(self, cancel: CancelToken) -> str:
+        return fetch_push_message(self.client, *self._pushed, cancel) if self._pushed is not None else ""
+
     def _rows_to_show(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The tasks that the locator names. Learns the group's push for the title."""
         if not self._push:
             push, made = describe_push(frame)
+            self._pushed = find_push(frame)
             self._push = " by ".join(filter(None, (push, made)))
             created = frame["created"].min()
             self.made_by = made.rpartition(", ")[0] if push else ""

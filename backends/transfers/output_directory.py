@@ -65,7 +65,7 @@ class OutputDirectory(DirectoryTree):
                 raise SymlinkError(self.path.joinpath(*target))
             raise BlockedPathError(
                 f"{self.path.joinpath(*target)} already exists and was not created by ciexplore.",
-                "Move it away, or allow overwriting.",
+                "Move it away, or replace it: --overwrite, or the tick box of the download dialog.",
             )
         os.rename(part, target[-1], src_dir_fd=self.parts, dst_dir_fd=above)
 

@@ -135,7 +135,8 @@ _FIRST_STATE = {
     PlanAction.CONFLICT: TransferState.FAILED,
 }
 _SENTENCES = {
-    "exists": "A file not created by ciexplore already exists. Move it away, or allow overwriting.",
+    "exists": "A file not created by ciexplore already exists. Move it away, or replace it: --overwrite, "
+    "or the tick box of the download dialog.",
     "symlink": "It or a directory above it is a symbolic link; links are not followed. Remove the link.",
     "unreadable": "Its target path cannot be read. Check its permissions.",
 }

@@ -104,7 +104,9 @@ async def test_saving_over_a_file_is_refused_and_said(demo: dict[str, str], tmp_
         await until(pilot, lambda: isinstance(app.screen, CapsuleDialog))
         app.screen.query_one("#capsule-path", Input).value = str(target)
         await pilot.press("enter")
-        await until(pilot, lambda: "Not saved" in screen_text(app))
+        await until(pilot, lambda: "mine exists. Tick “Replace the file if it exists”" in screen_text(app))
+        assert isinstance(app.screen, CapsuleDialog)
+        await pilot.press("escape")
     assert target.read_text() == "mine"
 
 

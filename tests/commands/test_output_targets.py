@@ -12,7 +12,7 @@ NOWHERE = "http://127.0.0.1:9/tasks/groups/Y33uyQ0GR_eMGr1zdJzLAQ"  # nothing li
 LISTS = ("taskcluster", "tasks", NOWHERE)
 FOLDER, EXISTS, MISSING, BENEATH, HOME = (
     "is a folder.\n  Add a file name.",
-    "exists.\n  Replace it with --overwrite, or choose another name.",
+    "exists.\n  Add --overwrite to replace it (from Python: overwrite=True), or choose another name.",
     "cannot be written: no such file or directory.\n  Create the folder first",
     "cannot be written: not a directory.\n  Choose a path whose parents are folders.",
     "is not a path: there is no such home directory.",

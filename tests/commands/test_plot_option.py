@@ -21,6 +21,12 @@ def test_the_histogram_of_a_group_and_the_chart_of_a_series(
     done = ciexplore("treeherder", "list", demo["perf.series"], "--plot", str(chart), "--format", "csv")
     assert done.code == 0 and "push_time" in done.text
     assert chart.read_bytes().startswith(b"\x89PNG")
+    for option in ("--plot", "--to", "--report"):
+        there = tmp_path / f"there{'.html' if option == '--report' else '.svg' if option == '--plot' else '.csv'}"
+        there.write_text("mine")
+        done = ciexplore("taskcluster", "list", group, option, str(there))
+        assert done.code == 1 and f"{there} exists." in done.err and "--overwrite" in done.err
+        assert there.read_text() == "mine"
 
 
 @pytest.mark.parametrize(

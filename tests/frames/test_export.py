@@ -19,6 +19,7 @@ from hypothesis import given, settings
 
 from backends.errors import FileError, UsageError
 from backends.frames import export
+from backends.frames.export_formats import ROW_FORMATS, list_export_formats
 from backends.frames.schema import Column, Kind, Schema
 from tests.frame_rows import frame_from_rows
 
@@ -272,3 +273,8 @@ def test_a_closed_pipe_is_left_to_the_command_and_a_full_disk_is_explained() -> 
     with pytest.raises(FileError, match="no space"):
         full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         export.write(frame_of("a"), Broken(full), "jsonl", schema=SCHEMA)  # type: ignore[arg-type]
+
+
+def test_the_declared_formats_of_rows_are_those_that_can_be_written() -> None:
+    assert ROW_FORMATS == export.FORMATS
+    assert list_export_formats() == "CSV, JSON lines, JSON, Parquet, SVG plot, PNG plot or HTML report"

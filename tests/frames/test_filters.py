@@ -252,3 +252,12 @@ def test_one_that_keeps_everything_is_empty() -> None:
 def test_a_mask_is_boolean_for_filtering_a_frame() -> None:
     assert FRAME.filter(filters.parse("state:failed", SCHEMA).mask(FRAME)).height == 2
     assert filters.parse("", SCHEMA).mask(FRAME).dtype == pl.Boolean
+
+
+def test_ten_thousand_pasted_words_are_looked_for_each() -> None:
+    """In one expression polars needs minutes for so many, and the interface waits meanwhile."""
+    words = [f"w{number}" for number in range(10_000)]
+    both = [" ".join(words), " ".join(words[:-1])]
+    frame = frame_from_rows(SCHEMA, [(name, *[None] * 7) for name in both])
+    assert filters.parse(" ".join(words), SCHEMA).mask(frame).to_list() == [True, False]
+    assert filters.parse("a " * 5_000, SCHEMA).mask(frame).to_list() == [False, False]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.driving import filter_rows, loaded, running, screen_text, shown_view, until, view
 from tui.widgets.list_pane import ListPane, PathLine
 from tui.widgets.state_bar import StateBar
@@ -22,6 +24,21 @@ async def test_the_states_of_all_rows_are_shown_whatever_the_filter(demo: dict[s
         await until(pilot, lambda: bar.region.height == 0)
         await pilot.resize_terminal(80, 24)
         await until(pilot, lambda: bar.region.height == 1)
+
+
+async def test_the_header_has_revision_author_push_message_and_age(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        await until(pilot, lambda: "Bug 19" in screen_text(app).splitlines()[1])
+        line = screen_text(app).splitlines()[1]
+        found = re.match(r" Tasks › autoland [0-9a-f]{12}  Bug \d+ - \w.*, r=\w+ +(\w+) · \d+ days ago", line)
+        assert found, line
+        author = found[1]
+        await pilot.press("x")
+        await until(pilot, lambda: len(app.screen_stack) == 2)
+        await pilot.press("escape")
+        await pilot.resize_terminal(60, 24)
+        await until(pilot, lambda: author in screen_text(app).splitlines()[1])
+        assert "days ago" in screen_text(app).splitlines()[1], "the message gives way"
 
 
 async def test_a_list_of_kinds_has_no_bar(demo: dict[str, str]) -> None:

@@ -72,6 +72,8 @@ async def test_a_pivot_table_opens_the_rows_behind_the_cell_under_the_cursor(dem
         await until(pilot, lambda: isinstance(app.screen, PivotDialog))
         app.screen.query_one("#pivot-rows", Input).value = "kind"
         app.screen.query_one("#pivot-columns", Input).value = "state"
+        await pilot.press("tab", "enter")
+        assert isinstance(app.screen, PivotDialog), "Enter in a field only goes to the button"
         await pilot.press("enter")
         await until(pilot, lambda: view(app) not in (None, first) and loaded(app))
         table = shown_view(app).table
@@ -112,12 +114,16 @@ def quick_group(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield locators(server.options, server.root_url)["taskcluster.running-group"]
 
 
-async def test_a_watched_list_is_told_of_from_any_pane(quick_group: str) -> None:
+async def test_a_watched_list_is_told_of_from_any_pane(quick_group: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(quick_group) as (app, pilot):
         bar = app.query_one(TopBar)
+        told: dict[str, str] = {}  # by title
+        monkeypatch.setattr(app, "notify", lambda message, *, title="", **_: told.setdefault(title, message))
         await pilot.press("W", "f2")
         await until(pilot, lambda: "watched" in bar.render().plain)
-        await until(pilot, lambda: any("has ended" in one.message for one in app._notifications))
+        await until(pilot, lambda: any(title.startswith("Ended: try ") for title in told))
+        failed = next(message for title, message in told.items() if title.startswith("Failed: try "))
+        assert "failed" in failed.splitlines()[0] and len(failed.splitlines()) > 1, "a task is named"
         assert "red, 1 watched" in bar.render().plain
         await pilot.press("f1", "W")
         await until(pilot, lambda: "watched" not in bar.render().plain)

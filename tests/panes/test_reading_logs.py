@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from textual.widgets import Input
 
 from tests.driving import filter_rows, loaded, running, screen_text, shown_view, until, view
@@ -28,6 +29,25 @@ async def test_l_reads_the_log_of_a_task_if_it_has_one_and_escape_comes_back(dem
         await filter_rows(app, pilot, "reason:deadline-exceeded")  # tasks that never ran
         await pilot.press("l")
         await until(pilot, lambda: "no text to read" in screen_text(app))
+
+
+@pytest.mark.parametrize(("opens", "reader"), [("l", LogPane), ("t", TreePane)])
+async def test_keys_of_lists_say_in_a_reader_that_they_are_keys_of_lists(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, opens: str, reader: type
+) -> None:
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        await pilot.press(opens)
+        await until(pilot, lambda: isinstance(view(app), reader))
+        told: list[str] = []
+        monkeypatch.setattr(app, "notify", lambda message, **_: told.append(message))
+        await pilot.press("x", "S", "d", "e")
+        assert [words.partition(" is a key of lists. Esc goes back")[0] for words in told] == [
+            "x (Actions)",
+            "S (Sort by this column, too)",
+            "d (Download the marked rows (or the one under the cursor))",
+            "e (Export)",
+        ]
+        assert isinstance(view(app), reader) and len(app.screen_stack) == 1
 
 
 async def test_enter_shows_an_artifact_by_its_kind_and_says_what_is_known_of_one_it_cannot_show(

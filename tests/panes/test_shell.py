@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
+from backends.frames.export_formats import EXPORT_FORMATS
 from tests.driving import loaded, running, screen_text, shown_view, until, view
 from tui.app import TopBar
 from tui.keymap import KEYS
 from tui.widgets.dialogs import ConfirmDialog, HelpDialog
 from tui.widgets.download_dialog import DownloadDialog
-from tui.widgets.inputs import RadioDot
+from tui.widgets.inputs import RadioDot, TickBox
 from tui.widgets.list_pane import ListPane
 from tui.widgets.palette import PaletteDialog
 from tui.widgets.start_screen import LocateDialog
@@ -129,6 +130,91 @@ async def test_quitting_during_a_download_asks_first_and_escape_stays(
         assert app.transfers.active
         await pilot.press("f6", "X")
         await until(pilot, lambda: not app.transfers.active)
+
+
+DIALOGS = {
+    "download": "d", "export": "e", "menu": "x", "help": "question_mark", "palette": "ctrl+p", "views": "V",
+    "columns": "vertical_line", "copy": "Y", "query": "colon", "pivot": "T", "locate": "ctrl+o",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DIALOGS)
+async def test_ctrl_q_quits_from_within_a_dialog(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        left: list[bool] = []
+        leave = app.leave
+        monkeypatch.setattr(app, "leave", lambda: left.append(True))
+        await pilot.press(DIALOGS[name])
+        await until(pilot, lambda: len(app.screen_stack) == 2)
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: left)
+        monkeypatch.setattr(app, "leave", leave)
+
+
+async def test_ctrl_q_in_a_dialog_asks_once_while_a_download_runs(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CIEXPLORE_OUTPUT", str(tmp_path))
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        await pilot.press("a", "d")
+        await until(pilot, lambda: isinstance(app.screen, DownloadDialog) and app.screen._plan is not None)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.transfers is not None and app.transfers.job is not None)
+        await until(pilot, lambda: app.transfers.job.transfer is not None)
+        app.transfers.job.transfer.pause()
+        await pilot.press("question_mark", "ctrl+q")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
+        await pilot.press("ctrl+q")
+        assert len(app.screen_stack) == 3
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, HelpDialog))
+        assert app.transfers.active
+        await pilot.press("escape", "f6", "X")
+        await until(pilot, lambda: not app.transfers.active)
+
+
+async def test_the_enter_that_opens_a_dialog_starts_nothing(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CIEXPLORE_OUTPUT", str(tmp_path))
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        await pilot.press("ctrl+p", *"download the marked", "enter")
+        await until(pilot, lambda: isinstance(app.screen, DownloadDialog) and app.screen._plan is not None)
+        assert app.transfers is None and not list(tmp_path.iterdir())
+
+
+async def test_help_names_every_format_that_can_be_exported(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.finished-group"], size=(160, 48)) as (app, pilot):
+        await pilot.press("question_mark", "slash", *"export rows")
+        await until(pilot, lambda: all(form.label in screen_text(app) for form in EXPORT_FORMATS))
+
+
+async def test_an_export_onto_a_file_says_in_the_dialog_how_to_go_on(demo: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("mine")
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        await pilot.press("e")
+        await until(pilot, lambda: len(app.screen_stack) == 2)
+        app.screen.query_one("#export-path", Input).value = str(path)
+        await pilot.press("f2")
+        await until(pilot, lambda: "x.csv exists. Tick “Replace the file if it exists”" in screen_text(app))
+        assert len(app.screen_stack) == 2 and path.read_text() == "mine"
+        app.screen.query_one("#export-overwrite", TickBox).value = True
+        await pilot.press("f2")
+        await until(pilot, lambda: path.read_text() != "mine")
+
+
+async def test_back_from_a_list_of_another_pane_leads_to_the_pane_it_was_asked_for_in(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        group = view(app)
+        await pilot.press("f2")
+        await until(pilot, lambda: view(app) is None)
+        app.open_locator(app.session.parse(demo["taskcluster.task"]))
+        await until(pilot, lambda: view(app) not in (None, group) and loaded(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: view(app) is None and app.current_list.id == "prow")
 
 
 async def test_an_unwritable_export_target_says_what_to_do(demo: dict[str, str], tmp_path: Path) -> None:

@@ -57,6 +57,15 @@ async def test_enter_opens_the_list_of_a_file_that_failed(
         await until(pilot, lambda: app.current_list is not None and loaded(app))
         assert view(app).resource.noun == ("artifact", "artifacts")
         assert view(app).title.startswith(row["origin"])
+        await pilot.press("escape")
+        await until(pilot, lambda: pane.display and pane.table.has_focus)
+        assert pane.table.cursor_row["key"] == row["key"], "back is where one came from"
+        await pilot.press("t")
+        await until(pilot, lambda: app.current_list is not None and loaded(app))
+        await pilot.press("q")
+        await until(pilot, lambda: pane.display and pane.table.has_focus)
+        await pilot.press("escape")
+        await until(pilot, lambda: view(app) is not None and view(app).resource.noun == ("task", "tasks"))
 
 
 async def test_enter_opens_a_log_that_is_there_and_its_keys_are_the_readers(
@@ -67,8 +76,11 @@ async def test_enter_opens_a_log_that_is_there_and_its_keys_are_the_readers(
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pane.reader, LogPane))
         assert "Pause" not in screen_text(app) and "Retry" not in screen_text(app)
+        told: list[str] = []
+        monkeypatch.setattr(app, "notify", lambda message, **_: told.append(message))
         await pilot.press("x", "X", "R", "e")
         assert len(app.screen_stack) == 1 and isinstance(pane.reader, LogPane)
+        assert told[0] == "x (Actions) is a key of lists. Esc goes back to one."
         await pilot.press("escape")
         await until(pilot, lambda: pane.reader is None)
         assert pane.table.has_focus
@@ -108,6 +120,22 @@ async def test_enter_opens_an_image_that_is_there(
         await until(pilot, lambda: "PNG image · 160 × 100 pixels" in screen_text(app))
         await pilot.press("escape")
         await until(pilot, lambda: pane.reader is None)
+
+
+async def test_a_key_of_other_lists_says_so_and_the_end_of_a_download_names_it(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr(Explorer, "notify", lambda self, message, *, title="", **_: told.append((title, message)))
+    async with downloaded(demo, monkeypatch, tmp_path) as (_, pilot, pane):
+        await until(pilot, lambda: any(title.startswith("Download finished") for title, _ in told))
+        assert any(title.startswith("Download finished") and "autoland" in title for title, _ in told)
+        told.clear()
+        await pilot.press("W", "space")
+        assert [message for _, message in told] == [
+            "W (Watch until it ends) is a key of other lists. ? shows the keys of Transfers."
+        ]
+        assert pane.display and pane.table.marked_count == 1
 
 
 @pytest.mark.parametrize("size", [(60, 15), (80, 24)])

@@ -75,7 +75,8 @@ async def settle(app: Explorer, pilot: Pilot[None], ready: str = "") -> str:
 
 def _is_loaded(app: Explorer) -> bool:
     top = app.current_list.top if app.current_list is not None else None
-    return loaded(app) if hasattr(top, "is_loading") else True
+    asks = any(worker.group == "message" and not worker.is_finished for worker in app.workers)
+    return not asks and "looking for" not in screen_text(app) and (loaded(app) if hasattr(top, "is_loading") else True)
 
 
 async def show(app: Explorer, pilot: Pilot[None], screen: Screen) -> str:

@@ -86,7 +86,7 @@ def test_the_three_retried_tasks_of_the_real_group_tell_both_runs(directory: Pat
     frame = listed(serve(queue, [page]))[-1].frame
     retried = frame.filter(pl.col("runs") == 2)
     assert retried["retries"].to_list() == [1, 1, 1]
-    assert set(retried["run_states"]) == {"0 exception (claim-expired) · 1 completed"}
+    assert set(retried["run_states"]) == {"run 0: exception (claim-expired) · run 1: completed"}
 
 
 def test_the_real_retriggers_are_numbered_within_their_label(directory: Path, queue: FakeQueue) -> None:

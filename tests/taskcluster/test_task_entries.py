@@ -219,7 +219,7 @@ def test_an_automatically_retried_task_shows_the_run_that_ran() -> None:
     row = frame([one]).row(0, named=True)
     assert (row["state"], row["runs"], row["retries"], row["reason"]) == ("pending", 2, 1, None)
     assert (row["queue_time"], row["duration"]) == (10.0, 300.0)
-    assert row["run_states"] == "0 exception (worker-shutdown) · 1 pending"
+    assert row["run_states"] == "run 0: exception (worker-shutdown) · run 1: pending"
 
 
 def test_true_is_not_taken_for_the_number_1() -> None:

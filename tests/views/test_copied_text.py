@@ -39,6 +39,15 @@ def test_missing_cells_are_empty_and_long_ones_are_whole() -> None:
 
 
 def test_the_choices_name_how_many_rows_are_marked() -> None:
-    labels = [one.label for one in copy_choices("Name", 2, ("task", "tasks"))]
+    labels = [one.label for one in copy_choices("Name", 2, ("task", "tasks"), (5, 5))]
     assert labels[:2] == ["This cell: Name", "2 marked tasks as text"] and len(labels) == 7
-    assert len(copy_choices("Name", 0, ("task", "tasks"))) == 4
+    assert len(copy_choices("Name", 0, ("task", "tasks"), (5, 5))) == 4
+
+
+def test_the_choices_say_how_many_columns_are_copied_those_on_the_screen_first() -> None:
+    choices = [one for one in copy_choices("Name", 0, ("task", "tasks"), (4, 25)) if one.form == "markdown"]
+    assert [(one.label, one.note, one.all_columns) for one in choices] == [
+        ("This task as Markdown", "4 columns on screen (for a bug)", False),
+        ("This task as Markdown", "all 25 columns (for a bug)", True),
+    ]
+    assert copy_choices("", 0, ("task", "tasks"), (1, 1))[0].note == "1 column in all"

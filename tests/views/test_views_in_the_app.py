@@ -12,7 +12,7 @@ from textual.widgets import Input, OptionList
 
 from backends import config
 from backends.session import Session
-from tests.driving import filter_rows, loaded, running, screen_text, shown_view, status, until, view
+from tests.driving import filter_rows, loaded, running, screen_text, showing, shown_view, status, until, view
 from tests.panes import made_up
 from tests.panes.made_up import Place
 from tui.app import Explorer
@@ -88,6 +88,15 @@ async def test_a_view_is_saved_chosen_from_palette_and_dialog_undone_and_deleted
         await pilot.press("V", "ctrl+d")
         assert not Preferences(app.session.settings.state_path).views("taskcluster.things")
         await pilot.press("escape")
+
+
+async def test_the_demo_says_that_what_is_saved_or_pinned_in_it_ends_with_it(demo: dict[str, str]) -> None:
+    session = Session(config.load(), demo=True)
+    async with showing(session, demo["taskcluster.finished-group"]) as (app, pilot):
+        await pilot.press("V", *"ones", "enter")
+        await until(pilot, lambda: "saved as “ones”, until the demo ends" in status(app))
+        await pilot.press("P")
+        await until(pilot, lambda: any("until the demo ends" in one.message for one in app._notifications))
 
 
 async def test_a_view_that_cannot_be_saved_is_not_called_saved(monkeypatch: pytest.MonkeyPatch) -> None:

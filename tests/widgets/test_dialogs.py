@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,26 +10,45 @@ from typing import Any
 import pytest
 from textual.geometry import Region
 from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import Button, Input, OptionList
 
 from backends.cancel import CancelToken
 from backends.frames.schema import Column, Kind, Schema
+from backends.queries.locators import Source
+from backends.queries.sources import OpenSource
 from backends.resources import DownloadWay, Field, Link, Prepared, Question, digit_key
 from backends.transfers.files import RemoteFile
 from tests.driving import screen_text, until
 from tui.history import Visit
+from tui.list_settings import ColumnArrangement, ListSettings
 from tui.theme import ThemedApp
+from tui.widgets.capsule_dialog import CapsuleDialog
+from tui.widgets.column_chooser import ColumnChooser
+from tui.widgets.copy_dialog import CopyChoice, CopyDialog
 from tui.widgets.dialogs import ConfirmDialog, HelpDialog, MenuDialog, QuestionDialog
 from tui.widgets.download_dialog import DownloadDialog, DownloadOptionsDialog
 from tui.widgets.export_dialog import ExportDialog
+from tui.widgets.inputs import TickBox
+from tui.widgets.palette import Command, PaletteDialog
+from tui.widgets.query_dialogs import PivotDialog
 from tui.widgets.start_screen import LocateDialog, StartRows, entries_of
+from tui.widgets.views_dialog import ViewsDialog
 
+FORMS = {"download": "Start", "options": "Show the plan", "export": "Export", "capsule": "Save", "pivot": "Group"}
+DOES = {"download": "starts", "options": "shows it", "export": "exports", "capsule": "saves", "pivot": "groups"}
 COLUMNS = Schema(tuple(Column(f"column_{n}", Kind.TEXT, f"Column {n}") for n in range(40)), key="column_0")
+ARRANGED = ColumnArrangement(COLUMNS.names, frozenset())
 LONG = "test-windows11-64-24h2-asan/opt-mochitest-browser-chrome-a11y-checks-10 " * 3
 
 
 def files(cancel: CancelToken) -> Iterator[list[RemoteFile]]:
     yield [RemoteFile(f"a/{n}.log", f"http://127.0.0.1:1/{n}", ("a", f"{n}.log"), size=1000) for n in range(500)]
+
+
+def files_in_folders(cancel: CancelToken) -> Iterator[list[RemoteFile]]:
+    """Their plan has hundreds of lines."""
+    yield [RemoteFile(f"a/{n}.log", f"http://127.0.0.1:1/{n}", ("a", str(n % 7), f"{n}.log")) for n in range(500)]
 
 
 def prepare(values: Any, output: Path) -> Prepared:
@@ -41,6 +61,13 @@ def make_dialogs(output: Path) -> dict[str, Callable[[], ModalScreen[Any]]]:
     visits = entries_of([Visit(f"taskcluster:group/{n}", LONG, n) for n in range(40)], [])
     return {
         "download": lambda: DownloadDialog(LONG, files, output),
+        "long plan": lambda: DownloadDialog(LONG, files_in_folders, output),
+        "capsule": lambda: CapsuleDialog(3, 40, output / "x.capsule"),
+        "pivot": lambda: PivotDialog(OpenSource(Source("shown", ""), ColumnsOnly(), COLUMNS.empty())),  # type: ignore
+        "copy": lambda: CopyDialog([CopyChoice("row", "text", f"{n} {LONG}") for n in range(40)]),
+        "views": lambda: ViewsDialog(LONG, {f"{n} {LONG}": ListSettings() for n in range(40)}, lambda name: None),
+        "columns": lambda: ColumnChooser(COLUMNS, ARRANGED, ARRANGED, lambda arranged: arranged),
+        "palette": lambda: PaletteDialog([Command(f"{n} {LONG}", "list", "x", lambda: None) for n in range(40)]),
         "options": lambda: DownloadOptionsDialog(way, output),
         "export": lambda: ExportDialog(COLUMNS, marked=3, shown=1_000_000, total=10_000_000, path=output / "x.csv"),
         "confirm": lambda: ConfirmDialog(LONG * 10, LONG),
@@ -49,6 +76,12 @@ def make_dialogs(output: Path) -> dict[str, Callable[[], ModalScreen[Any]]]:
         "help": lambda: HelpDialog({}, ["table", "view"], [(f"name_{n}", "text") for n in range(40)]),
         "locate": lambda: LocateDialog(lambda text: None, visits),  # type: ignore[arg-type, return-value]
     }
+
+
+class ColumnsOnly:
+    """A list of which only the columns are asked for."""
+
+    schema = COLUMNS
 
 
 class Host(ThemedApp):
@@ -61,30 +94,36 @@ class Host(ThemedApp):
         self.push_screen(self.dialog, self.result.append)
 
 
-NAMES = ("download", "options", "export", "confirm", "menu", "question", "help", "locate")
+NAMES = tuple(make_dialogs(Path()))
+LISTS = ("menu", "locate", "help", "copy", "views", "columns", "palette")
 
 
 def outside(app: Host) -> list[str]:
-    """What can be pressed or is highlighted and is not on the screen as a whole."""
-    screen = Region(0, 0, *app.size)
+    """What can be pressed or is highlighted and is not seen as a whole."""
     found = []
     for button in app.dialog.query(Button):
-        visible = button.region.intersection(screen)
+        visible = visible_part(app, button)
         if visible != button.region or not visible.area or button.region.width < len(str(button.label)):
             found.append(f"{button.id} at {button.region}")
     focused = app.focused
-    if isinstance(focused, Input) and focused.region.intersection(screen) != focused.region:
+    if isinstance(focused, Input) and visible_part(app, focused) != focused.region:
         found.append(f"the input at {focused.region}")
     for choices in app.dialog.query(OptionList):
-        if choices.highlighted is not None:
+        if choices.highlighted is not None and not choices.disabled:
+            seen = visible_part(app, choices)
             top = choices.region.y + choices._index_to_line[choices.highlighted] - choices.scroll_offset.y  # type: ignore
-            if not choices.region.y <= top < choices.region.bottom or top >= app.size.height:
+            if choices.has_focus and not seen.y <= top < seen.bottom:
                 found.append(f"the highlighted row at line {top}")
     for rows in app.dialog.query(StartRows):
         line = rows.region.y + rows.cursor - rows.scroll_offset.y
         if not rows.region.y <= line < min(rows.region.bottom, app.size.height):
             found.append(f"the chosen row at line {line}")
     return found
+
+
+def visible_part(app: Host, widget: Widget) -> Region:
+    """What neither the edge of the screen nor that of a box around it cuts off."""
+    return app.dialog.find_widget(widget).visible_region
 
 
 @pytest.mark.parametrize("size", [(60, 15), (80, 24), (200, 60)])
@@ -99,14 +138,12 @@ async def test_everything_that_can_be_pressed_lies_on_the_screen(
         await pilot.pause()
         assert not outside(app), screen_text(app)
         for _ in range(50):
-            await pilot.press("down" if name in ("menu", "locate", "help") else "tab")
+            await pilot.press("down" if name in LISTS else "tab")
         await pilot.pause()
         assert not outside(app), screen_text(app)
 
 
-@pytest.mark.parametrize(
-    ("name", "button"), [("download", "go"), ("options", "go"), ("export", "go"), ("confirm", "no")]
-)
+@pytest.mark.parametrize(("name", "button"), [*((name, "go") for name in FORMS), ("confirm", "no")])
 async def test_the_main_button_has_the_focus_and_asking_dialogs_focus_the_safe_one(
     tmp_path: Path, name: str, button: str
 ) -> None:
@@ -116,12 +153,85 @@ async def test_the_main_button_has_the_focus_and_asking_dialogs_focus_the_safe_o
         assert app.focused.id == button
 
 
+def keys_line(app: Host) -> str:
+    """The bottom border of the dialog."""
+    return next(line for line in reversed(screen_text(app).splitlines()) if "╯" in line)
+
+
+@pytest.mark.parametrize("size", [(60, 15), (80, 24)])
+@pytest.mark.parametrize("name", FORMS)
+async def test_enter_in_a_text_field_only_goes_to_the_button_and_the_border_says_so(
+    tmp_path: Path, name: str, size: tuple[int, int]
+) -> None:
+    """One habit in all dialogs with a button: Enter on the button goes ahead, and nowhere else."""
+    app = Host(make_dialogs(tmp_path)[name]())
+    async with app.run_test(size=size) as pilot:
+        await until(pilot, lambda: app.focused is not None and app.focused.id == "go")
+        await until(pilot, lambda: f"⏎ {DOES[name]} · esc cancels" in keys_line(app))
+        while not isinstance(app.focused, Input):
+            await pilot.press("tab")
+        await until(pilot, lambda: f"⏎ goes to {FORMS[name]} · esc cancels" in keys_line(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: app.focused is not None and app.focused.id == "go")
+        assert not app.result
+        await until(pilot, lambda: f"⏎ {DOES[name]} · esc cancels" in keys_line(app))
+
+
+@pytest.mark.parametrize("name", ["download", "export", "capsule"])
+async def test_enter_in_a_tick_box_ticks_and_the_border_says_so(tmp_path: Path, name: str) -> None:
+    app = Host(make_dialogs(tmp_path)[name]())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.focused is not None)
+        while not isinstance(app.focused, TickBox):
+            await pilot.press("tab")
+        box = app.focused
+        await until(pilot, lambda: "⏎ ticks" in keys_line(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: box.value)
+        assert not app.result
+
+
+async def test_a_question_says_what_enter_does_where_the_focus_is(tmp_path: Path) -> None:
+    app = Host(ConfirmDialog("Delete it?", "Delete"))
+    async with app.run_test(size=(60, 15)) as pilot:
+        await until(pilot, lambda: "⏎ or esc stays" in keys_line(app))
+        await pilot.press("tab")
+        await until(pilot, lambda: "⏎ or y goes ahead" in keys_line(app))
+
+
+async def test_a_long_plan_is_paged_while_its_button_stays_in_sight(tmp_path: Path) -> None:
+    app = Host(make_dialogs(tmp_path)["long plan"]())
+    async with app.run_test(size=(60, 15)) as pilot:
+        await until(pilot, lambda: "PgDn more" in keys_line(app))
+        before = screen_text(app)
+        await pilot.press("pagedown")
+        await until(pilot, lambda: screen_text(app) != before)
+        assert "Start" in screen_text(app) and not outside(app)
+
+
 async def test_enter_before_the_plan_is_there_starts_it_when_it_is(tmp_path: Path) -> None:
     app = Host(make_dialogs(tmp_path)["download"]())
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("enter")
         await until(pilot, lambda: app.result)
         assert app.result[0].plan.to_fetch == 500
+
+
+async def test_enter_before_the_plan_is_there_says_that_it_was_taken(tmp_path: Path) -> None:
+    listed = threading.Event()
+
+    def wait(cancel: CancelToken) -> Iterator[list[RemoteFile]]:
+        listed.wait()
+        yield from files(cancel)
+
+    app = Host(DownloadDialog("all", wait, tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "Listing files…" in screen_text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "Starts as soon as that is known. Esc cancels." in screen_text(app))
+        assert not app.result
+        listed.set()
+        await until(pilot, lambda: app.result)
 
 
 def links(letters: str, group: str = "row") -> list[Link]:

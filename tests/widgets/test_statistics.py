@@ -318,6 +318,33 @@ async def test_all_values_and_bins_are_walked_by_keys() -> None:
         assert app.filters == ['name="task 10"'] and app.left == 1
 
 
+def offers_enter(app: App[Any]) -> bool:
+    return any(found.binding.action == "filter_chosen" for found in app.screen.active_bindings.values())
+
+
+async def test_enter_is_offered_only_where_it_leaves_rows_out() -> None:
+    app = WalkedApp()
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        panel = await show_rows(pilot)
+        panel.step_column(-1)  # states
+        await settled(pilot)
+        panel.focus()
+        await pilot.pause()
+        assert "⏎ filters to these" in text_of(app, "#stats-chosen") and offers_enter(app)
+        await pilot.press("enter")
+        assert app.filters == ["state=failed"]
+        panel.show(FRAME.filter(pl.col("state") == "failed"), SCHEMA, "failed")
+        await settled(pilot)
+        assert "⏎" not in text_of(app, "#stats-chosen") and not offers_enter(app)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert len(app.filters) == 1
+        assert [one.message for one in app._notifications] == ["All of the rows have this value."]
+        app.set_focus(None)
+        await pilot.pause()
+        assert "⏎" not in text_of(app, "#stats-chosen"), "Enter opens the row while the table has the focus"
+
+
 async def test_bins_without_rows_are_passed_over() -> None:
     app = WalkedApp()
     frame = FRAME.filter(pl.col("duration").is_between(1, 4) | pl.col("duration").is_between(190, 200))

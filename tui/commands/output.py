@@ -13,6 +13,7 @@ import click
 
 from backends.atomic import disk_words
 from backends.errors import FileError, UsageError
+from backends.frames.export_formats import ROW_FORMATS
 from backends.progress_line import Progress as Progress
 from tui.commands.options import FAILURES, NOTES
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from backends.frames.schema import Schema
     from backends.resources import Resource
 
-FORMATS = ("table", "csv", "jsonl", "json", "parquet")
+FORMATS = ("table", *ROW_FORMATS)
 # The names of the values of `output_options`.
 OUTPUT_NAMES = ("fmt", "target", "columns", "spreadsheet_safe", "overwrite", "plot", "plot_column", "report")
 

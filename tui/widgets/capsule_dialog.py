@@ -19,7 +19,7 @@ from backends.cancel import CancelToken
 from backends.capsules.creation import CapsuleOptions, CapsuleSummary, create_capsule
 from backends.capsules.recorder import Recorder
 from tui import crash_log
-from tui.widgets.dialogs import FormDialog
+from tui.widgets.dialogs import REPLACE, FormDialog, explain_existing, explain_write_error
 from tui.widgets.inputs import TickBox
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class CapsuleDialog(FormDialog[CapsuleChoice]):
     CapsuleDialog #capsule-about { height: auto; color: $ci-muted; margin-bottom: 1; }
     CapsuleDialog TickBox { margin-top: 0; }
     """
-    keys = "tab next · ⏎ saves · esc cancels"
     button = "Save"
+    does = "saves"
 
     def __init__(self, lists: int, logs: int, path: Path) -> None:
         """`lists`, `logs`: how many were opened. `path`: the file to suggest."""
@@ -59,17 +59,21 @@ class CapsuleDialog(FormDialog[CapsuleChoice]):
             yield Label("To")
             yield Input(str(self._path), id="capsule-path")
         yield TickBox("Also the log of each row", id="capsule-logs")
-        yield TickBox("Replace the file if it exists", id="capsule-overwrite")
+        yield TickBox(REPLACE, id="capsule-overwrite")
+        yield Static("", classes="error")
 
     @on(Input.Changed)
     def _check(self, event: Input.Changed) -> None:
         self.query_one("#go", Button).disabled = not event.value.strip()
+        self.query_one(".error", Static).update("")
 
     def action_go(self) -> None:
         path = self.query_one("#capsule-path", Input).value.strip()
-        if path:
-            logs = self.query_one("#capsule-logs", TickBox).value
-            self.dismiss(CapsuleChoice(Path(path), logs, self.query_one("#capsule-overwrite", TickBox).value))
+        overwrite = self.query_one("#capsule-overwrite", TickBox).value
+        if path and (note := explain_existing(Path(path), overwrite)):
+            self.query_one(".error", Static).update(note)
+        elif path:
+            self.dismiss(CapsuleChoice(Path(path), self.query_one("#capsule-logs", TickBox).value, overwrite))
 
 
 def save_capsule(app: App[None], session: Session) -> None:
@@ -102,8 +106,11 @@ def _save(app: App[None], session: Session, choice: CapsuleChoice) -> None:
     if worker.is_cancelled:
         return
     if made is None:
+        assert error is not None
         app.call_from_thread(
-            partial(app.notify, str(error), title="Not saved", severity="error", timeout=10, markup=False)
+            partial(
+                app.notify, explain_write_error(error), title="Not saved", severity="error", timeout=10, markup=False
+            )
         )
         return
     message = f"{made.sentence} in {choice.path}"

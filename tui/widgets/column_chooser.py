@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rich.text import Text
@@ -17,7 +17,7 @@ from backends.frames.schema import Column, Schema
 from backends.frames.text_tables import pad_text
 from tui.fuzzy import match_letters
 from tui.list_settings import ColumnArrangement
-from tui.widgets.dialogs import Dialog
+from tui.widgets.dialogs import BORDERS, Dialog
 
 _LABEL_WIDTH = 20  # cells
 
@@ -31,7 +31,6 @@ class ColumnChooser(Dialog[None]):
     DEFAULT_CSS = """
     ColumnChooser Input { display: none; }
     ColumnChooser.-narrowed Input { display: block; }
-    ColumnChooser OptionList, ColumnChooser OptionList:focus { max-height: 1fr; }
     """
     BINDINGS = [
         Binding("escape", "close", show=False),
@@ -47,7 +46,6 @@ class ColumnChooser(Dialog[None]):
         Binding("up", "highlight(-1)", show=False),
         Binding("slash", "narrow", show=False),
     ]
-    keys = "␣ show · J K move · f freeze · r reset · / find"
 
     def __init__(
         self,
@@ -63,11 +61,6 @@ class ColumnChooser(Dialog[None]):
         self._arrange = arrange
         self._shown: list[str] = []  # the names of the columns that are listed
 
-    def compose(self) -> ComposeResult:
-        for widget in super().compose():
-            widget.border_title = self._title
-            yield widget
-
     def compose_body(self) -> ComposeResult:
         yield Input(placeholder="letters of a column", compact=True)
         yield OptionList()
@@ -75,6 +68,17 @@ class ColumnChooser(Dialog[None]):
     def on_mount(self) -> None:
         self._list_columns()
         self.set_focus(self.query_one(OptionList))
+
+    def list_keys(self) -> Sequence[str]:
+        return ("␣ shows", "J K move", "f freezes", "esc closes", "/ finds", "r resets")
+
+    def on_resize(self) -> None:
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        """The list scrolls, and nothing around it."""
+        lines = self.size.height - BORDERS - self.has_class("-narrowed")
+        self.query_one(OptionList).styles.max_height = max(1, lines)
 
     def _list_columns(self, highlighted: str = "") -> None:
         """Those that the typed letters leave, in their order; the cursor on `highlighted`."""
@@ -122,12 +126,14 @@ class ColumnChooser(Dialog[None]):
 
     def action_narrow(self) -> None:
         self.add_class("-narrowed")
+        self._fit_columns()
         self.set_focus(self.query_one(Input))
 
     def action_close(self) -> None:
         """First the narrowing, then the dialog."""
         if self.has_class("-narrowed"):
             self.remove_class("-narrowed")
+            self._fit_columns()
             self.query_one(Input).value = ""
             self.set_focus(self.query_one(OptionList))
         else:

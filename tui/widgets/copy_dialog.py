@@ -60,22 +60,38 @@ def _escape(cell: str) -> str:
 
 @dataclass(frozen=True)
 class CopyChoice:
-    """`what`: "cell", "row" or "marked"; `form`: "text", "tsv" or "markdown"."""
+    """`what`: "cell", "row" or "marked"; `form`: "text", "tsv" or "markdown"; `all_columns`: also those that lie
+    outside of the screen."""
 
     what: str
     form: str
     label: str
     note: str = ""
+    all_columns: bool = False
 
 
-def copy_choices(cell: str, marked: int, noun: tuple[str, str]) -> list[CopyChoice]:
-    """What can be copied. `cell`: its column's label, "" for none; `marked`: so many rows are."""
-    forms = (("text", "as text"), ("tsv", "as TSV", "for a spreadsheet"), ("markdown", "as Markdown", "for a bug"))
+_FORMS = (("text", "as text", ""), ("tsv", "as TSV", "spreadsheet"), ("markdown", "as Markdown", "for a bug"))
+
+
+def copy_choices(cell: str, marked: int, noun: tuple[str, str], columns: tuple[int, int]) -> list[CopyChoice]:
+    """What can be copied. `cell`: its column's label, "" for none; `marked`: so many rows are; `columns`: how many are
+    on the screen, and how many the table shows when it is scrolled."""
     found = [CopyChoice("cell", "text", f"This cell: {cell}")] if cell else []
+    rows = [("row", f"This {noun[0]}")]
     if marked:
-        found += [CopyChoice("marked", form, f"{marked:,} marked {noun[marked != 1]} {how}", *note)
-                  for form, how, *note in forms]  # fmt: skip
-    return [*found, *(CopyChoice("row", form, f"This {noun[0]} {how}", *note) for form, how, *note in forms)]
+        rows.insert(0, ("marked", f"{marked:,} marked {noun[marked != 1]}"))
+    in_sight, every = columns
+    scopes = [(False, in_sight, "on screen")] if in_sight != every else []
+    scopes.append((True, every, "all" if scopes else "in all"))
+    for what, which in rows:
+        for all_columns, count, where in scopes:
+            counted = f"{count:,} column{'s' * (count != 1)}"
+            how_many = f"all {counted}" if where == "all" else f"{counted} {where}"
+            found += [
+                CopyChoice(what, form, f"{which} {how}", f"{how_many}{f' ({use})' if use else ''}", all_columns)
+                for form, how, use in _FORMS
+            ]
+    return found
 
 
 class CopyDialog(ChoiceDialog[CopyChoice]):
@@ -83,7 +99,7 @@ class CopyDialog(ChoiceDialog[CopyChoice]):
 
     BINDINGS = [("escape", "dismiss(None)", "Close")]
     keys = "⏎ copies · esc closes"
-    placeholder = "e.g. marked markdown"
+    placeholder = "e.g. markdown all"
 
     def __init__(self, choices: Sequence[CopyChoice]) -> None:
         super().__init__("Copy")
@@ -95,5 +111,5 @@ class CopyDialog(ChoiceDialog[CopyChoice]):
 
     def show_choices(self, text: str) -> None:
         words = text.lower().split()
-        kept = [one for one in self._choices if all(word in one.label.lower() for word in words)]
+        kept = [one for one in self._choices if all(word in f"{one.label} {one.note}".lower() for word in words)]
         self.set_choices([(one, Text.assemble(safe_text(one.label), (f"  {one.note}", "dim"))) for one in kept])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from string import ascii_letters, digits
 from typing import Generic, TypeVar
 
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 from textual import on
@@ -14,16 +16,20 @@ from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, OptionList, Static
+from textual.widgets import Button, Input, OptionList, SelectionList, Static
+from textual.widgets._toggle_button import ToggleButton
 from textual.widgets.option_list import Option
 
+from backends.atomic import OutputExistsError
 from backends.errors import AppError
 from backends.frames.formats import safe_text
 from backends.locators import Locator
 from backends.resources import Action, Entry, Link, Question
-from tui.keymap import help_rows
+from tui.keymap import help_rows, quit_binding
 
 T = TypeVar("T")
+BORDERS = 2  # lines
+REPLACE = "Replace the file if it exists"  # the tick box of dialogs that write a file
 _MENU_LETTERS = (*sorted(set(ascii_letters) - set("jkq")), *digits, "equals_sign")
 _FILTERS = (
     ("linux mochitest", "rows with both words, in any text column"),
@@ -40,7 +46,8 @@ _FILTERS = (
 class Dialog(ModalScreen[T], Generic[T]):
     """A box in the middle of the screen, never larger than it: title and keys in its border, a body that scrolls.
 
-    Subclasses define `compose_body`, and `compose_below` for what stays in sight below the body.
+    Subclasses define `compose_body`, and `compose_below` for the `lines_below` that stay in sight below the body.
+    Ctrl+Q quits from here, too: the app's own keys do not reach through a dialog.
     """
 
     DEFAULT_CSS = """
@@ -48,7 +55,7 @@ class Dialog(ModalScreen[T], Generic[T]):
     Dialog > .box { width: 94%; max-width: 72; height: auto; max-height: 100%; border: round $ci-rule;
         background: $ci-raised; padding: 0 1; border-title-color: $ci-text; border-title-style: bold;
         border-subtitle-color: $ci-muted; }
-    Dialog .body { height: auto; max-height: 1fr; scrollbar-size-vertical: 1; }
+    Dialog .body { height: auto; scrollbar-size-vertical: 1; }
     Dialog .error { color: $text-error; height: auto; }
     Dialog Input, Dialog Input:focus { border: none; height: 1; width: 1fr; padding: 0 1; background: $ci-field;
         background-tint: transparent; }
@@ -56,8 +63,10 @@ class Dialog(ModalScreen[T], Generic[T]):
     Dialog OptionList, Dialog OptionList:focus { height: auto; border: none; padding: 0; background: transparent;
         text-wrap: nowrap; text-overflow: ellipsis; scrollbar-size-vertical: 1; }
     """
+    BINDINGS = [quit_binding()]
     AUTO_FOCUS = ""  # each dialog says what has the focus at first
     keys = "esc closes"
+    lines_below = 0
 
     def __init__(self, title: str) -> None:
         super().__init__()
@@ -77,16 +86,37 @@ class Dialog(ModalScreen[T], Generic[T]):
     def compose_below(self) -> ComposeResult:
         yield from ()
 
+    def on_resize(self) -> None:
+        # Not 1fr in the CSS: that is the height of the box, and what is below the body would lie outside of it.
+        for body in self.query(".body"):
+            body.styles.max_height = max(1, self.size.height - BORDERS - self.lines_below)
+        self.call_after_refresh(self.draw_keys)
+
+    def list_keys(self) -> Sequence[str]:
+        """What the bottom border says about keys, the most important first: what has no room there is left out."""
+        return (self.keys,)
+
+    def draw_keys(self, *_: object) -> None:
+        """In the bottom border."""
+        for box in self.query(".box"):
+            parts = list(self.list_keys())
+            while len(parts) > 1 and cell_len(" · ".join(parts)) > box.size.width - 2:
+                parts.pop()
+            box.border_subtitle = " · ".join(parts)
+
 
 class FormDialog(Dialog[T | None]):
-    """Fields, a button that goes ahead, which has the focus at first (also F2), and one that cancels (also Esc).
+    """Fields, a button that goes ahead (also F2), and one that cancels (also Esc).
 
-    Subclasses define `action_go`. Enter in a field goes to the button.
+    One habit in all of them: the button has the focus at first; Enter on it goes ahead, Enter in a text field only goes
+    to it, Enter in a tick box ticks. The border says what Enter does where the focus is.
+
+    Subclasses define `action_go`, the label of the `button` and what it `does` ("starts").
     """
 
     DEFAULT_CSS = """
     FormDialog .field { height: 1; }
-    FormDialog .field Label { width: 12; color: $ci-muted; }
+    FormDialog .field Label { width: 9; color: $ci-muted; }
     FormDialog TickBox, FormDialog TickBox:focus { border: none; height: 1; padding: 0; background: transparent; }
     FormDialog TickBox:focus > .toggle--label { background: $ci-select; color: $ci-text; text-style: bold; }
     FormDialog ToggleButton > .toggle--button { color: $ci-muted; background: transparent; }
@@ -102,9 +132,12 @@ class FormDialog(Dialog[T | None]):
         Binding("q", "dismiss(None)", show=False),
         Binding("ctrl+j,f2", "go", show=False),
         Binding("enter", "go", show=False),  # before there is a button to press
+        Binding("pagedown", "scroll(1)", show=False),
+        Binding("pageup", "scroll(-1)", show=False),
     ]
-    keys = "tab next · ⏎ goes ahead · esc cancels"
+    lines_below = 1
     button = "OK"
+    does = "goes ahead"
     needs_time = False  # whether the button can only be pressed later
 
     def compose_below(self) -> ComposeResult:
@@ -116,6 +149,26 @@ class FormDialog(Dialog[T | None]):
 
     def on_mount(self) -> None:
         self.set_focus(None if self.needs_time else self.query_one("#go"))
+        self.watch(self, "focused", self.draw_keys, init=False)
+        self.watch(self.query_one(".body"), "virtual_size", self._draw_keys_soon, init=False)
+
+    def _draw_keys_soon(self) -> None:
+        self.call_after_refresh(self.draw_keys)  # the body gets its own size after that of what is in it
+
+    def list_keys(self) -> Sequence[str]:
+        focused = self.focused
+        more = ["PgDn more"] if self.query_one(".body", VerticalScroll).max_scroll_y else []
+        if focused is None or isinstance(focused, Button):
+            return [f"⏎ {self.does}", "esc cancels", "tab next", *more]
+        if isinstance(focused, Input):
+            return [f"⏎ goes to {self.button}", "esc cancels", f"F2 {self.does}", "tab next", *more]
+        enter = "ticks" if isinstance(focused, ToggleButton | SelectionList) else "chooses"
+        return [f"⏎ {enter}", "esc cancels", f"F2 {self.does}", "tab next", *more]
+
+    def action_scroll(self, step: int) -> None:
+        """A page of the body."""
+        body = self.query_one(".body", VerticalScroll)
+        body.scroll_relative(y=step * max(1, body.size.height - 1), animate=False)
 
     def enable_button(self, enabled: bool) -> None:
         """The button has the focus when it can be pressed, unless the user is at a field."""
@@ -141,6 +194,21 @@ class FormDialog(Dialog[T | None]):
         raise NotImplementedError
 
 
+def explain_existing(path: Path, overwrite: bool) -> Text:
+    """What to do about a file that is in the way; empty if none is, or it may be replaced."""
+    path = path.expanduser()
+    if overwrite or not path.is_file():
+        return Text()
+    return Text(f"{safe_text(path.name, 60)} exists. Tick “{REPLACE}”, or choose another name.")
+
+
+def explain_write_error(error: AppError) -> str:
+    """What the user of a dialog can do about a file that could not be written."""
+    if isinstance(error, OutputExistsError):
+        return f"{error.sentence} Tick “{REPLACE}” in the dialog, or choose another name."
+    return str(error)
+
+
 class ConfirmDialog(Dialog[bool]):
     """A yes-or-no question; the safe button has the focus, Esc and `n` mean no."""
 
@@ -151,7 +219,7 @@ class ConfirmDialog(Dialog[bool]):
         Binding("escape,n,q", "dismiss(False)", "No"),
         Binding("y", "dismiss(True)", "Yes"),
     ]
-    keys = "y goes ahead · esc stays"
+    lines_below = 1
 
     def __init__(self, question: str, yes: str) -> None:
         super().__init__(yes)
@@ -167,6 +235,12 @@ class ConfirmDialog(Dialog[bool]):
 
     def on_mount(self) -> None:
         self.set_focus(self.query_one("#no"))
+        self.watch(self, "focused", self.draw_keys, init=False)
+
+    def list_keys(self) -> Sequence[str]:
+        if self.focused is not None and self.focused.id == "yes":
+            return ("⏎ or y goes ahead", "esc stays", "tab next")
+        return ("⏎ or esc stays", "y goes ahead", "tab next")
 
     @on(Button.Pressed)
     def _press(self, event: Button.Pressed) -> None:
@@ -211,17 +285,23 @@ class ChoiceDialog(Dialog[T | None]):
         yield from ()
 
     def on_mount(self) -> None:
-        self.watch(self.query_one(OptionList), "scroll_y", self._count_below, init=False)
+        self.watch(self.query_one(OptionList), "scroll_y", self.draw_keys, init=False)
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self._count_below)
+        self.fit_choices()
 
-    def _count_below(self) -> None:
-        """How many lines lie below the box, in its border."""
+    def fit_choices(self) -> None:
+        """The choices take the lines that the box and what is above them leave."""
+        choices = self.query_one(OptionList)
+        box = self.query_one(".box")
+        above = sum(child.display for child in box.children if child is not choices) + box.styles.margin.height
+        choices.styles.max_height = max(1, self.size.height - BORDERS - above)
+
+    def list_keys(self) -> Sequence[str]:
+        """Also how many lines lie below the box."""
         choices = self.query_one(OptionList)
         below = choices.virtual_size.height - choices.scroll_offset.y - choices.size.height
-        words = f"{below:,} more · {self.keys}" if below > 0 and choices.size.height else self.keys
-        self.query_one(".box").border_subtitle = words
+        return (f"{below:,} more · {self.keys}" if below > 0 and choices.size.height else self.keys,)
 
     def show_choices(self, text: str) -> None:
         """Calls `set_choices` with those that the text leaves."""
@@ -234,7 +314,7 @@ class ChoiceDialog(Dialog[T | None]):
         choices.clear_options()
         choices.add_options([Option(text, disabled=choice is None) for choice, text in drawn])
         choices.highlighted = next((at for at, choice in enumerate(self._shown) if choice is not None), None)
-        self.call_after_refresh(self._count_below)
+        self.call_after_refresh(self.draw_keys)
 
     @on(Input.Changed)
     def _narrow(self, event: Input.Changed) -> None:
@@ -271,7 +351,6 @@ class MenuDialog(ChoiceDialog[Entry]):
     DEFAULT_CSS = """
     MenuDialog Input { display: none; }
     MenuDialog.-narrowed Input { display: block; }
-    MenuDialog OptionList, MenuDialog OptionList:focus { max-height: 1fr; }
     MenuDialog OptionList > .option-list--option-disabled { color: $ci-muted; }
     """
     BINDINGS = [
@@ -305,6 +384,7 @@ class MenuDialog(ChoiceDialog[Entry]):
 
     def action_narrow(self) -> None:
         self.add_class("-narrowed")
+        self.fit_choices()
         self.set_focus(self.query_one(Input))
 
     def action_switch(self) -> None:
@@ -399,7 +479,7 @@ class HelpDialog(Dialog[None]):
         Binding("pagedown,space", "scroll(10)", show=False),
         Binding("pageup", "scroll(-10)", show=False),
     ]
-    keys = "/ searches · esc closes"
+    keys = "↑↓ scroll · / searches · esc closes"
 
     def __init__(self, remapped: Mapping[str, str], here: Sequence[str] = (), columns: HelpRows = ()) -> None:
         """`here`: the places (of `keymap.TITLES`) whose keys come first. `columns`: (name, what it holds)."""

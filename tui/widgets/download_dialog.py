@@ -50,12 +50,12 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
     DownloadDialog #download-counts { height: auto; margin: 1 0; }
     DownloadDialog #download-tree-text { width: auto; color: $ci-muted; }
     """
-    keys = "tab next · ⏎ starts · esc cancels"
     button = "Start"
+    does = "starts"
     needs_time = True
 
     def __init__(self, title: str, collect: Collect, output: Path, prepared: Prepared | None = None) -> None:
-        super().__init__(f"Download from {title}")
+        super().__init__(f"Download {title}")
         self._collect = collect
         self._output = output
         self._prepared = prepared
@@ -64,6 +64,7 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
         self._cancel = CancelToken()
         self._number = 0
         self._confirmed = False
+        self._said = ""  # what is listed or wrong, while there is no plan
 
     def compose_body(self) -> ComposeResult:
         fixed = self._prepared is not None
@@ -74,14 +75,13 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
         with Horizontal(classes="field"):
             yield Label("To")
             yield Input(str(self._output), id="download-output", disabled=fixed)
-        yield TickBox("Replace existing files that ciexplore did not create", id="download-overwrite")
+        yield TickBox("Replace files that ciexplore did not create", id="download-overwrite")
         if not fixed:
             yield TickBox("Unpack archives beside themselves", id="download-unpack")
         yield Static("", id="download-counts")
         yield Static("", id="download-tree-text")
 
     def on_mount(self) -> None:
-        super().on_mount()
         self._show_counts("Listing files…")
         self.run_worker(self._list_files, thread=True, group="collect", exit_on_error=False)
 
@@ -101,7 +101,7 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
         if files is not None:
             self._call(self._set_files, files)
         elif not isinstance(error, OperationCancelledError):
-            self._call(self._show_counts, str(error))
+            self._call(self._show_error, str(error))
 
     def _make_plan(self, number: int, files: list[RemoteFile], globs: list[str], output: Path, overwrite: bool) -> None:
         def plan() -> tuple[TransferPlan, str]:
@@ -118,8 +118,14 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
 
     # ---- back on the interface's loop ------------------------------------------------------------------------
     def _show_counts(self, text: str) -> None:
+        self._said = text
         if self.is_attached:
-            self.query_one("#download-counts", Static).update(Text(text))
+            soon = "\nStarts as soon as that is known. Esc cancels." if self._confirmed else ""
+            self.query_one("#download-counts", Static).update(Text(text + soon))
+
+    def _show_error(self, error: str) -> None:
+        self._confirmed = False
+        self._show_counts(error)
 
     def _set_files(self, files: list[RemoteFile]) -> None:
         self._files = files
@@ -131,7 +137,7 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
         if result is None:
             self._plan = None
             self.enable_button(False)
-            self._show_counts(error)
+            self._show_error(error)
             return
         plan, tree = result
         self._plan = plan
@@ -150,7 +156,7 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
 
     def _start_plan(self, files: list[RemoteFile]) -> None:
         self._number += 1
-        self._plan = None
+        self._plan, self._said = None, "Making the plan…"
         globs = self.query_one("#download-globs", Input).value.split()
         output = Path(self.query_one("#download-output", Input).value or ".").expanduser().absolute()
         overwrite = self.query_one("#download-overwrite", TickBox).value
@@ -160,6 +166,7 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
     def action_go(self) -> None:
         if self._plan is None:
             self._confirmed = True  # it starts when the plan is ready
+            self._show_counts(self._said)
         elif self._plan is not None and self._plan.rows:
             self.dismiss(ConfirmedDownload(self._plan, self._finish(self._plan)))
 
@@ -214,8 +221,8 @@ class DownloadOptionsDialog(FormDialog[Prepared]):
     DEFAULT_CSS = """
     DownloadOptionsDialog .field Label { width: 14; }
     """
-    keys = "tab next · ⏎ shows the plan · esc cancels"
     button = "Show the plan"
+    does = "shows it"
 
     def __init__(self, way: DownloadWay, output: Path) -> None:
         super().__init__(way.label.rstrip("…"))

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import polars as pl
 from rich.text import Text
@@ -16,29 +16,25 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input, Label, RadioSet, Static
 from textual.widgets.selection_list import Selection
 
+from backends.frames.export_formats import EXPORT_FORMATS
 from backends.frames.formats import safe_text
 from backends.frames.reports import ReportHeading, write_report
 from backends.frames.schema import Schema
 from tui import crash_log
-from tui.widgets.dialogs import FormDialog
+from tui.widgets.dialogs import REPLACE, FormDialog, explain_existing, explain_write_error
 from tui.widgets.inputs import RadioDot, TickBox, TickList
 from tui.widgets.table import FrameTable
 
-Format = Literal["csv", "jsonl", "json", "parquet", "svg", "png", "html"]
 Rows = Literal["marked", "shown", "all"]
-_FORMATS: tuple[Format, ...] = get_args(Format)
 _ROWS: tuple[Rows, ...] = get_args(Rows)
-_FORMAT_NAMES = {
-    "csv": "CSV", "jsonl": "JSON lines", "json": "JSON", "parquet": "Parquet", "svg": "SVG plot", "png": "PNG plot",
-    "html": "HTML report",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class ExportChoice:
-    """What was chosen. `columns` in the order of the schema; `path` as typed, `~` and the like not yet expanded."""
+    """What was chosen. `format`: a name of `EXPORT_FORMATS`. `columns` in the order of the schema; `path` as typed, `~`
+    and the like not yet expanded."""
 
-    format: Format
+    format: str
     rows: Rows
     columns: tuple[str, ...]
     path: Path
@@ -51,21 +47,21 @@ class ExportDialog(FormDialog[ExportChoice]):
 
     DEFAULT_CSS = """
     ExportDialog > .box { max-width: 100; }
-    ExportDialog .field Label { width: 10; }
     ExportDialog #export-options { height: 9; margin: 1 0; }
     ExportDialog .group { height: 100%; margin-right: 1; }
     ExportDialog .group > Label { color: $ci-muted; }
-    ExportDialog #export-formats { width: 18; }
-    ExportDialog #export-scope { width: 22; }
+    ExportDialog #export-formats { width: 16; }
+    ExportDialog #export-scope { width: auto; min-width: 14; max-width: 22; }
     ExportDialog #export-pick { width: 1fr; margin-right: 0; }
     ExportDialog RadioSet, ExportDialog RadioSet:focus { border: none; padding: 0; width: 100%;
         background: transparent; }
+    ExportDialog #export-rows { width: auto; }
     ExportDialog TickList, ExportDialog TickList:focus { border: none; padding: 0; height: 1fr;
         background: $ci-field; }
     ExportDialog #export-note { height: auto; color: $ci-warning; }
     """
-    keys = "tab next · ⏎ exports · esc cancels"
     button = "Export"
+    does = "exports"
 
     def __init__(self, schema: Schema, *, marked: int, shown: int, total: int, path: Path) -> None:
         """`path`: the file to suggest."""
@@ -83,8 +79,8 @@ class ExportDialog(FormDialog[ExportChoice]):
             with Vertical(id="export-formats", classes="group"):
                 yield Label("Format")
                 with RadioSet(id="export-format"):
-                    for name in _FORMATS:
-                        yield RadioDot(_FORMAT_NAMES[name], value=name == "csv", id=f"format-{name}")
+                    for form in EXPORT_FORMATS:
+                        yield RadioDot(form.label, value=form.name == "csv", id=f"format-{form.name}")
             with Vertical(id="export-scope", classes="group"):
                 yield Label("Rows")
                 with RadioSet(id="export-rows"):
@@ -101,7 +97,7 @@ class ExportDialog(FormDialog[ExportChoice]):
                     ),
                     id="export-columns",
                 )
-        yield TickBox("Replace the file if it exists", id="export-overwrite")
+        yield TickBox(REPLACE, id="export-overwrite")
         yield TickBox("For a spreadsheet: escape text that begins with = + - @ (CSV)", id="export-safe")
         yield Static("", id="export-note")
 
@@ -114,7 +110,7 @@ class ExportDialog(FormDialog[ExportChoice]):
         path = self.query_one("#export-path", Input).value.strip()
         if not columns or not path:
             return None
-        form = _FORMATS[self.query_one("#export-format", RadioSet).pressed_index]
+        form = EXPORT_FORMATS[self.query_one("#export-format", RadioSet).pressed_index].name
         return ExportChoice(
             form,
             _ROWS[self.query_one("#export-rows", RadioSet).pressed_index],
@@ -127,11 +123,11 @@ class ExportDialog(FormDialog[ExportChoice]):
     @on(RadioSet.Changed, "#export-format")
     def _format_changed(self, event: RadioSet.Changed) -> None:
         event.stop()
-        form = _FORMATS[event.index]
+        form, shows = EXPORT_FORMATS[event.index].name, EXPORT_FORMATS[event.index].shows
         line = self.query_one("#export-path", Input)
         line.value = str(_with_suffix(Path(line.value), form)) if line.value.strip() else ""
         self.query_one("#export-safe", TickBox).disabled = form != "csv"
-        self.query_one("#export-columns", TickList).disabled = form in ("svg", "png")  # a plot has its own
+        self.query_one("#export-columns", TickList).disabled = shows == "plot"  # which has its own
 
     @on(TickList.SelectedChanged)
     @on(Input.Changed)
@@ -146,13 +142,18 @@ class ExportDialog(FormDialog[ExportChoice]):
 
     # ---- leaving ---------------------------------------------------------------------------------------------
     def action_go(self) -> None:
-        if (choice := self.choice) is not None:
+        if (choice := self.choice) is None:
+            return
+        if note := explain_existing(choice.path, choice.overwrite):
+            self.query_one("#export-note", Static).update(note)
+        else:
             self.dismiss(choice)
 
 
-def _with_suffix(path: Path, form: Format) -> Path:
+def _with_suffix(path: Path, form: str) -> Path:
     """The path with the suffix of the format, if it had none or that of another format; any other suffix stays."""
-    if path.suffix.lstrip(".").lower() not in {*_FORMATS, "ndjson", ""} or not path.name:
+    known = {one.name for one in EXPORT_FORMATS}
+    if path.suffix.lstrip(".").lower() not in {*known, "ndjson", ""} or not path.name:
         return path
     return path.with_suffix(f".{form}")
 
@@ -183,10 +184,11 @@ def _export(app: App[None], rows: pl.DataFrame, schema: Schema, choice: ExportCh
     _, error = crash_log.attempt(_write, rows, schema, choice, heading)
     if error is not None:
         app.call_from_thread(
-            partial(app.notify, str(error), title="Export failed", severity="error", timeout=10, markup=False)
+            partial(app.notify, explain_write_error(error), title="Export failed", severity="error", timeout=10)
         )
     else:
-        kind = {"svg": "A plot of ", "png": "A plot of ", "html": "A report of "}.get(choice.format, "")
+        shows = next(form.shows for form in EXPORT_FORMATS if form.name == choice.format)
+        kind = {"plot": "A plot of ", "report": "A report of "}.get(shows, "")
         message = f"{kind}{len(rows):,} rows in {choice.path}"
         app.call_from_thread(partial(app.notify, message, title="Exported", markup=False))
 
@@ -207,7 +209,7 @@ def _write(rows: pl.DataFrame, schema: Schema, choice: ExportChoice, heading: Re
     export.write(
         rows,
         choice.path,
-        choice.format,
+        cast("export.Format", choice.format),
         schema=schema,
         columns=choice.columns,
         spreadsheet_safe=choice.spreadsheet_safe,

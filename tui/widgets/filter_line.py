@@ -219,7 +219,8 @@ class FilterLine(Horizontal):
     def narrow(self, text: str) -> None:
         """Adds a condition to the filter, and shows it."""
         box = self.query_one(FilterInput)
-        box.value = f"{box.value.strip()} {text}".strip()
+        if f" {text} " not in f" {box.value} ":
+            box.value = f"{box.value.strip()} {text}".strip()
         box.cursor_position = len(box.value)
         self.apply()
         self._keep()

@@ -25,15 +25,21 @@ class RadioDot(RadioButton):
         return Content.assemble(("(●)" if self.value else "( )", self.get_visual_style("toggle--button")))
 
 
+_DRAWN = (Checkbox.BUTTON_LEFT, Checkbox.BUTTON_INNER, Checkbox.BUTTON_RIGHT)  # by Textual, for every box
+
+
 class TickList(SelectionList[str]):
-    """A list of check boxes, those not selected empty."""
+    """A list of check boxes, drawn as `TickBox`es are."""
 
     def render_line(self, y: int) -> Strip:
         line = super().render_line(y)
         number = self.scroll_offset.y + y
-        if number >= self.option_count or self.get_option_at_index(number).value in self.selected:
+        if number >= self.option_count:
             return line
         segments = list(line)
-        if len(segments) > 1 and segments[1].text == Checkbox.BUTTON_INNER:
-            segments[1] = Segment(" ", segments[1].style, segments[1].control)
+        sign = "x" if self.get_option_at_index(number).value in self.selected else " "
+        if [segment.text for segment in segments[:3]] == [*_DRAWN]:
+            segments[:3] = [
+                Segment(text, segments[1].style, segments[1].control) for text in ("[", sign, "]")
+            ]  # fmt: skip
         return Strip(segments, line.cell_length)

@@ -38,6 +38,15 @@ NOTHING = {
     "chart": "This list has no chart; h shows statistics and a histogram.",
     "export": "There are no rows to export yet.",
     "browse": "This row has no web page.",
+    "failures": "Failures of this list are not grouped.",
+    "menu": "This list has no further actions.",
+    "stop": "Nothing is being loaded.",
+    "undo": "There is nothing to undo.",
+    "watch": "Nothing runs in this list, so it cannot be watched.",
+    "zoom": "There is no chart to zoom; c shows one where the list has one.",
+    "statistics_column": "This is a key of the statistics; h shows them.",
+    "statistics_log": "This is a key of the statistics; h shows them.",
+    "statistics_group": "This is a key of the statistics; h shows them.",
 }
 
 
@@ -83,7 +92,7 @@ class ActiveView(ArrangedView):
         if self.resource is not None and self.table is not None and self.table.marked_count:
             sections = with_marked(sections, self.resource, self.table.marked_rows)
         if not sections:
-            self.app.notify("This list has no further actions.")
+            self.app.notify(NOTHING["menu"])
             return
         from tui.widgets.dialogs import MenuDialog
 
@@ -123,13 +132,13 @@ class ActiveView(ArrangedView):
         """In a worker thread."""
         progress = partial(self._call_from_thread, self.show_progress)
         sentence, error = crash_log.attempt(action.run, cancel, progress)
-        self._call_from_thread(self._finish_action, sentence, error)
+        self._call_from_thread(self._finish_action, action.label.rstrip("…"), sentence, error)
 
-    def _finish_action(self, sentence: str, error: AppError | None) -> None:
+    def _finish_action(self, label: str, sentence: str, error: AppError | None) -> None:
         self._action_cancel = None
         self.show_progress("")
         if isinstance(error, OperationCancelledError):
-            self.app.notify("Stopped.")
+            self.app.notify(f"Stopped: {label}.")
         elif error is not None:
             self.app.show_error(error)  # type: ignore[attr-defined]
         else:
@@ -147,7 +156,7 @@ class ActiveView(ArrangedView):
             self.app.notify(NOTHING["download"])
             return
         count = f"{len(rows):,} {resource.noun[len(rows) != 1]}"
-        self.app.download(f"{self.title}: {count}", partial(resource.files, rows))  # type: ignore[attr-defined]
+        self.app.download(f"{count} of {self.title}", partial(resource.files, rows))  # type: ignore[attr-defined]
 
     def action_export(self) -> None:
         if self.table is None or self.resource is None or not self.table.total_count:
@@ -195,7 +204,8 @@ class ActiveView(ArrangedView):
         from tui.widgets.copy_dialog import CopyDialog, copy_choices
 
         column = table.focused_column
-        choices = copy_choices(column.label if column is not None else "", table.marked_count, resource.noun)
+        counts = len(table.columns_in_sight), len(table.visible_columns)
+        choices = copy_choices(column.label if column is not None else "", table.marked_count, resource.noun, counts)
         self.app.push_screen(CopyDialog(choices), self._copy_choice)
 
     def _copy_choice(self, choice: CopyChoice | None) -> None:
@@ -205,7 +215,8 @@ class ActiveView(ArrangedView):
         from tui.widgets import copy_dialog
 
         rows = table.marked_rows if choice.what == "marked" else table.row_under_cursor
-        column, columns = table.focused_column, table.visible_columns
+        column = table.focused_column
+        columns = table.visible_columns if choice.all_columns else table.columns_in_sight
         text = ""
         if len(rows) <= copy_dialog.MAX_ROWS and not rows.is_empty():
             if choice.what == "cell" and column is not None:

@@ -115,7 +115,8 @@ class ArrangedView(LoadingView):
             return
         if choice.act == "save":
             if self._preferences.save_view(self.kind, choice.name, self._chosen_settings(self.table)):
-                self.query_one(StatusLine).say(f"saved as “{choice.name}”")
+                until = ", until the demo ends" if self.session.demo else ""
+                self.query_one(StatusLine).say(f"saved as “{choice.name}”{until}")
             else:
                 where = self.app.session.settings.state_path  # type: ignore[attr-defined]
                 self.app.notify(f"{where} cannot be written to.", title="The view is not saved", severity="error")

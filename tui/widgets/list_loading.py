@@ -65,6 +65,9 @@ class LoadingView(PlainVertical):
         self._refresh_pause = 0.0
         self._refreshed = False  # since the list was loaded
         self._left_loading = False  # whether it was left before all rows had come
+        self.message = ""  # what whoever made it says of it
+        self._message_asked = False
+        self._message_cancel = CancelToken()
 
     def set_up_table(self, resource: Resource, table: FrameTable) -> None:
         """The table was made and is empty: what it is sorted and filtered by at first."""
@@ -126,11 +129,13 @@ class LoadingView(PlainVertical):
             self._left_loading = False
             self.load()
         elif self.resource is not None:
+            self._ask_for_message()
             self._start_refreshing(self.resource)
 
     def stop_work(self) -> None:
         self._refresh_cancel.cancel()
         self._complete_cancel.cancel()
+        self._message_cancel.cancel()
         self._cancel.cancel()
         if self._action_cancel is not None:
             self._action_cancel.cancel()
@@ -246,12 +251,32 @@ class LoadingView(PlainVertical):
         if self.resource is not None and self.title != self.resource.title:
             self.title = self.resource.title
             self.report_title()
+        self._ask_for_message()
         if table.busy:  # else it has said that other rows are shown
             self.show_counts()
         if table.total_count and not before:
             self._show_message("")
             if self.screen.focused is self:  # has_focus is true only once the event has been handled
                 table.focus()
+
+    def _ask_for_message(self) -> None:
+        """Once, when the list knows who made it: nothing waits for the answer."""
+        resource = self.resource
+        if resource is not None and resource.made_by and not self._message_asked:
+            self._message_asked, self._message_cancel = True, CancelToken()
+            work = partial(self._find_message, resource, self._message_cancel)
+            self.run_worker(work, thread=True, group="message", exit_on_error=False)
+
+    def _find_message(self, resource: Resource, cancel: CancelToken) -> None:
+        """In a worker thread."""
+        found, _ = crash_log.attempt(resource.find_message, cancel)
+        self._call_from_thread(self._show_message_of_maker, found)
+
+    def _show_message_of_maker(self, found: str | None) -> None:
+        self._message_asked = found is not None  # else it was put aside meanwhile
+        if found:
+            self.message = found
+            self.report_title()
 
     def _finish_load(self, error: AppError | None) -> None:
         _, failure = crash_log.attempt(self._show_pages)

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 MAX_AHEAD = 10  # views kept to go forward to
 _MIN_HEIGHT = 16  # lines of the screen; with fewer the states give their line to the rows
 _MAX_TITLE = 200  # characters
-_MIN_WIDTH = 60  # cells of a path line that says who made what is shown
+_MIN_WIDTH = 50  # cells of a path line that says who made what is shown
+_MIN_MESSAGE = 16  # cells; of less a message says nothing
 _BETWEEN = " › "
 
 
@@ -68,16 +69,20 @@ class PathLine(Widget):
         super().__init__(id=id)
         self._parts: list[str] = []
         self._made: tuple[str, float | None] = ("", None)
+        self._message = ""
         self._places: list[tuple[int, int, int]] = []  # (first cell, end, depth)
 
-    def show(self, parts: list[str], made_by: str = "", made_at: float | None = None) -> None:
-        """Draws these parts, the pane's name first, and at the right end who made what is shown and how long ago."""
-        if (self._parts, self._made) != (parts, (made_by, made_at)):
-            self._parts, self._made = parts, (made_by, made_at)
+    def show(self, parts: list[str], made_by: str = "", made_at: float | None = None, message: str = "") -> None:
+        """Draws these parts, the pane's name first, then what whoever made it says of it, and at the right end who that
+        was and how long ago."""
+        if (self._parts, self._made, self._message) != (parts, (made_by, made_at), message):
+            self._parts, self._made, self._message = parts, (made_by, made_at), message
             self.refresh()
 
     def render(self) -> Text:
-        """The pane's name and the last part stay: the way between them gives way, then the middle of the last part."""
+        """The pane's name and the last part stay: the message gives way, then the way between them, then the middle of
+        the last part."""
+        from backends.frames.formats import safe_text
         from tui.widgets.table_drawing import fit_ends
 
         made = self._describe_maker()
@@ -90,6 +95,10 @@ class PathLine(Widget):
             depth, last = shown[-1]
             shown[-1] = depth, fit_ends(last, max(8, cell_len(last) - (text.cell_len - room))).rstrip()
             text = self._draw(shown)
+        if made and self._message and (left := room - text.cell_len - 2) >= _MIN_MESSAGE:
+            message = Text(safe_text(self._message, limit=_MAX_TITLE), self._style("back"), no_wrap=True)
+            message.truncate(left, overflow="ellipsis")
+            text.append("  ").append_text(message)
         if made:
             text.append(" " * (self.content_size.width - text.cell_len - made.cell_len))
             text.append_text(made)
@@ -151,6 +160,7 @@ class ListPane(PlainVertical):
         self._counted: pl.DataFrame | None = None  # the rows whose states have been counted
         self._counts: dict[str, int] = {}
         self._chosen: set[View] = set()  # opened by what the user typed or picked: these are remembered
+        self._came_from: dict[View, str] = {}  # views that were opened from another pane: its name
 
     def compose(self) -> ComposeResult:
         forms = accepted_forms(self._system.name) or self._system.syntax()
@@ -182,9 +192,18 @@ class ListPane(PlainVertical):
         """How many lists and readers lie on each other."""
         return len(self._stack)
 
-    async def open(self, locator: Locator) -> None:
-        """Shows a locator on top of what is shown, and remembers it among the visits."""
-        self._chosen.add(await self._push(locator))
+    async def open(self, locator: Locator, came_from: str = "") -> None:
+        """Shows a locator on top of what is shown, and remembers it among the visits. `came_from`: another pane, which
+        going back from it leads to."""
+        view = await self._push(locator)
+        self._chosen.add(view)
+        if came_from:
+            self._came_from[view] = came_from
+
+    @property
+    def has_way_back(self) -> bool:
+        """Whether going back shows anything but this pane's start screen."""
+        return self.depth > 1 or self.top in self._came_from
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -213,7 +232,10 @@ class ListPane(PlainVertical):
             self._show_lists(False)
             self.query_one(StartBox).set_entries(self.entries())
         self._draw_header()
-        self.enter()
+        if view in self._came_from:
+            await self.app.run_action(f"pane('{self._came_from.pop(view)}')")
+        else:
+            self.enter()
 
     async def go_forward(self) -> None:
         """To where `go_back` came from."""
@@ -317,15 +339,17 @@ class ListPane(PlainVertical):
         event.stop()
         view = event.control
         pinned = self._history.toggle_pin(view.locator.text(), view.title, view.locator.system)
-        self.app.notify("Pinned: the start screen shows it." if pinned else "Unpinned.")
+        until = " until the demo ends" if self._session.demo else ""
+        self.app.notify(f"Pinned: the start screen shows it{until}." if pinned else "Unpinned.")
 
     # ---- the lines above the view ----------------------------------------------------------------------------
     def _draw_header(self) -> None:
         from backends.frames.formats import safe_text
 
         titles = [safe_text(getattr(view, "heading", view.title), limit=_MAX_TITLE) for view in self._stack]
-        made = getattr(self.top, "author_and_time", ("", None))
-        self.query_one(PathLine).show([self._system.label, *titles], *made)
+        made_by, made_at = getattr(self.top, "author_and_time", ("", None))
+        message = getattr(self.top, "message", "")
+        self.query_one(PathLine).show([self._system.label, *titles], made_by, made_at, message)
         self._draw_states()
 
     def on_resource_view_rows_changed(self, event: ResourceView.RowsChanged) -> None:
@@ -364,6 +388,7 @@ class ListPane(PlainVertical):
     @on(PathLine.Selected)
     async def _go_back_to(self, event: PathLine.Selected) -> None:
         event.stop()
+        self._came_from.clear()  # the way that is shown is what was chosen
         await self.go_back(self.depth - event.depth)
 
     def on_state_bar_selected(self, event: StateBar.Selected) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from textual import events, on
 from textual.app import ComposeResult
 from textual.message import Message
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from backends.errors import AppError
 from backends.frames.formats import has_failed, safe_text
@@ -19,7 +19,7 @@ from backends.locators import Locator
 from backends.resources import Document, ImageFile, LogAddress, Resource, ViewTarget
 from tui import crash_log
 from tui.history import OpenList
-from tui.keymap import KEYS, bindings
+from tui.keymap import bindings, explain_foreign_key, find_key
 from tui.widgets.charts import ChartPanel
 from tui.widgets.detail_panel import DetailPanel
 from tui.widgets.filter_line import FilterLine, find_nearest_filter
@@ -207,11 +207,19 @@ class ResourceView(ActiveView):
         return frozenset(found)
 
     def on_key(self, event: events.Key) -> None:
-        """A key that is not offered for this row says so."""
-        for key in KEYS:
-            if key.where == "view" and key.action in self._withheld and event.key in key.keys.split(","):
-                event.stop()
-                self.app.notify(NOTHING.get(key.action, "This key does nothing here."))
+        """A key that is not offered says why; so does one of the table while something else has the focus."""
+        if isinstance(self.screen.focused, Input) or event.key in self.screen.active_bindings:
+            return
+        remapped = self.session.settings.keys
+        if (key := find_key(event.key, ("view",), remapped)) is not None:
+            action = key.action.partition("(")[0]
+            event.stop()
+            self.app.notify(NOTHING.get(action, "This key does nothing here."))
+            return
+        key, table = find_key(event.key, ("table",), remapped), self.table
+        if key is not None and table is not None and table.display and not table.has_focus:
+            event.stop()
+            self.app.notify(explain_foreign_key(event.key, key, "is a key of the table. Esc goes to it."))
 
     # ---- the status, the detail, the chart, the statistics ----------------------------------------------------
     @on(FrameTable.MarksChanged)

@@ -50,7 +50,6 @@ class PaletteDialog(ChoiceDialog[Command]):
         self.set_focus(self.query_one(Input))
 
     def on_resize(self) -> None:
-        self.query_one(OptionList).styles.max_height = max(3, self.size.height - 6)
         self.show_choices(self.query_one(Input).value)
 
     def show_choices(self, text: str) -> None:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 
 from rich.text import Text
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal
@@ -158,6 +157,7 @@ class PivotDialog(FormDialog[Locator]):
     """Which columns become rows and columns of a pivot table, and what is summed up."""
 
     button = "Group"
+    does = "groups"
 
     def __init__(self, shown: OpenSource, rows: str = "") -> None:
         super().__init__("Pivot table of what is shown")
@@ -169,8 +169,8 @@ class PivotDialog(FormDialog[Locator]):
         numbers = [column.name for column in schema if column.is_numeric]
         fields = (
             ("rows", "Rows", self._rows or default_rows(schema), texts, "columns, with commas between them"),
-            ("columns", "Columns", "", texts, "a column whose values become columns; may stay empty"),
-            ("value", "Value", "", numbers, "a column of numbers; not needed for count and failed"),
+            ("columns", "Columns", "", texts, "its values become columns; optional"),
+            ("value", "Value", "", numbers, "numbers; not for count and failed"),
             ("aggregate", "How", "count", AGGREGATES, ", ".join(AGGREGATES)),
         )
         for name, label, value, words, hint in fields:
@@ -178,16 +178,6 @@ class PivotDialog(FormDialog[Locator]):
                 yield Label(label)
                 yield Input(value, placeholder=hint, suggester=WordSuggester(words), id=f"pivot-{name}")
         yield Static("", classes="error")
-
-    def on_mount(self) -> None:
-        self.set_focus(self.query_one("#pivot-rows"))
-
-    @on(Input.Submitted)
-    def _group_at_once(self, event: Input.Submitted) -> None:
-        """Enter in a field groups: there is nothing that the button would ask."""
-        event.stop()
-        event.prevent_default()
-        self.action_go()
 
     def action_go(self) -> None:
         given = {name: self.query_one(f"#pivot-{name}", Input).value.strip() for name in _FIELDS}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
@@ -17,8 +17,9 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
-from backends.atomic import atomic_file
+from backends.atomic import OutputExistsError, atomic_file
 from backends.errors import AppError
+from tui.keymap import explain_foreign_key, find_key
 from tui.widgets.plain import PlainVertical
 
 if TYPE_CHECKING:
@@ -201,6 +202,16 @@ class ReaderPane(PlainVertical):
         if self.has_class("-value"):
             self.query_one("#reader-value-text", Static).update(self.value_text())
 
+    def on_key(self, event: events.Key) -> None:
+        """A key that only lists have says so, where it would otherwise do nothing."""
+        if isinstance(self.screen.focused, Input) or event.key in self.screen.active_bindings:
+            return
+        session = getattr(self.app, "session", None)
+        remapped = session.settings.keys if session is not None else {}
+        if (key := find_key(event.key, ("view", "table"), remapped)) is not None:
+            event.stop()
+            self.app.notify(explain_foreign_key(event.key, key, "is a key of lists. Esc goes back to one."))
+
     def action_back(self) -> None:
         """Out of what was opened last: the value panel, the search, the pane."""
         if self.has_class("-value"):
@@ -251,8 +262,11 @@ class ReaderPane(PlainVertical):
             with atomic_file(target) as stream:
                 sentence = write(stream)
         except AppError as error:
+            words = str(error)
+            if isinstance(error, OutputExistsError):  # the prompt has no choice to replace it
+                words = f"{error.sentence} Choose another name."
             app.call_from_thread(
-                partial(app.notify, str(error), title="Save failed", severity="error", timeout=10, markup=False)
+                partial(app.notify, words, title="Save failed", severity="error", timeout=10, markup=False)
             )
         else:
             app.call_from_thread(partial(app.notify, f"{target}{sentence}", title="Saved", markup=False))

@@ -45,6 +45,18 @@ class Viewport:
     scrolled: int
     width: int
 
+    @property
+    def fixed_slots(self) -> tuple[Slot, ...]:
+        """Those that stay when the rest scrolls."""
+        return tuple(slot for slot in self.layout.slots if slot.end <= self.layout.fixed)
+
+    @property
+    def moving_slots(self) -> tuple[Slot, ...]:
+        """Those of the rest that are in sight."""
+        low, high = self.layout.fixed + self.scrolled, self.width + self.scrolled
+        rest = self.layout.slots[len(self.fixed_slots) :]
+        return tuple(slot for slot in rest if slot.end + GAP > low and slot.start < high)
+
 
 @dataclass(frozen=True)
 class RowState:
@@ -164,9 +176,8 @@ class RowPainter:
 
 def _line(view: Viewport, gutter: Segment, cell: Callable[[Slot], Sequence[Segment]], space: Style) -> Strip:
     """One line of exactly `view.width` cells: gutter, fixed columns, then what is scrolled into sight of the rest."""
-    fixed = [slot for slot in view.layout.slots if slot.end <= view.layout.fixed]
+    fixed, moving = view.fixed_slots, view.moving_slots
     low, high = view.layout.fixed + view.scrolled, view.width + view.scrolled
-    moving = [slot for slot in view.layout.slots[len(fixed) :] if slot.end + GAP > low and slot.start < high]
     segments = [gutter, *_spaced(fixed, cell, space)]
     if moving:
         origin = moving[0].start

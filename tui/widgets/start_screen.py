@@ -27,7 +27,7 @@ from backends.errors import AppError
 from backends.http.response import format_age
 from backends.locators import Locator
 from tui.history import Visit
-from tui.keymap import bindings
+from tui.keymap import bindings, quit_binding
 from tui.widgets.line_list import LineList
 from tui.widgets.plain import PlainVertical
 
@@ -307,11 +307,11 @@ class LocateDialog(ModalScreen[Locator | None]):
     LocateDialog { align: center top; }
     LocateDialog > Vertical { width: 94%; max-width: 120; height: auto; max-height: 96%; margin-top: 1;
         border: round $ci-rule; background: $ci-raised; padding: 0 1; border-title-color: $ci-text;
-        border-title-style: bold; }
+        border-title-style: bold; border-subtitle-color: $ci-muted; }
     LocateDialog StartBox { height: auto; }
     LocateDialog StartBox Input, LocateDialog StartBox Input:focus { background: $ci-raised; }
     """
-    BINDINGS = [("escape", "dismiss(None)", "Close")]
+    BINDINGS = [("escape", "dismiss(None)", "Close"), quit_binding()]
 
     def __init__(self, parse: Parse, entries: Sequence[StartEntry], text: str = "") -> None:
         super().__init__()
@@ -320,6 +320,7 @@ class LocateDialog(ModalScreen[Locator | None]):
     def compose(self) -> ComposeResult:
         with Vertical() as frame:
             frame.border_title = "Open"
+            frame.border_subtitle = "⏎ opens · ↑↓ choose · esc closes"
             yield self._box
 
     def on_mount(self) -> None:

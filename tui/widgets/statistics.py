@@ -170,10 +170,12 @@ class StatisticsPanel(Widget, can_focus=True):
     def on_focus(self) -> None:
         if self._chosen is None:
             self._choose(self._first_choice())
+        self._draw_chosen()
         self.query_one(ValueTable).refresh()
 
     def on_blur(self) -> None:
         self._put_off.clear()
+        self._draw_chosen()
         self.query_one(ValueTable).refresh()
 
     def _first_choice(self) -> int:
@@ -217,12 +219,34 @@ class StatisticsPanel(Widget, can_focus=True):
     def action_leave(self) -> None:
         self.post_message(self.LeaveRequest())
 
+    @property
+    def _narrows(self) -> bool:
+        """Whether filtering to the chosen value or bin would leave out any row."""
+        summary, chosen = self._summary, self._chosen
+        if summary is None or chosen is None or chosen >= self._count:
+            return False
+        if summary.values is not None:
+            return bool(summary.values.table["count"][chosen] < summary.values.rows)
+        return summary.histogram is not None and summary.histogram.totals[chosen] < summary.histogram.n
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Filtering is offered where it does something; while the column is measured it is not known yet."""
+        return action != "filter_chosen" or self._narrows or (self._outdated and self._busy)
+
+    def on_key(self, event: events.Key) -> None:
+        """Enter where it is not offered."""
+        if event.key == "enter" and self._count and not self.check_action("filter_chosen", ()):
+            event.stop()
+            self.action_filter_chosen()
+
     def action_filter_chosen(self) -> None:
         """Asks for the rows of the chosen value or bin."""
         if self._comes_too_soon(self.action_filter_chosen):
             return
         text = self.chosen_filter()
-        if text:
+        if text and not self._narrows:
+            self.app.notify("All of the rows have this value.")
+        elif text:
             self.post_message(self.FilterRequest(text))
 
     def chosen_filter(self) -> str:
@@ -272,6 +296,7 @@ class StatisticsPanel(Widget, can_focus=True):
         line = self.query_one("#stats-chosen", Static)
         hint = f"h walks the {'values' if summary.values is not None else 'bins'}" if self._count else ""
         line.update(Text(hint, "italic") if chosen is None else self._describe(summary, chosen))
+        self.refresh_bindings()
 
     def _describe(self, summary: ColumnSummary, chosen: int) -> Text:
         """ "▸ 21m 18s – 23m 26s  77 of 1,187 · 6.5% · 1 failed  ⏎ filters to these"."""
@@ -292,6 +317,10 @@ class StatisticsPanel(Widget, can_focus=True):
         text.append(f"  {count:,} of {rows:,} · {count / max(rows, 1):.1%}")
         if failed:
             text.append(f" · {failed:,} failed", plot.role("failed"))
+        if not self._narrows:
+            return text.append("  all of the rows", plot.role("muted"))
+        if self.screen.focused is not self:  # there Enter opens the row
+            return text.append("  h ", plot.role("accent")).append("walks on from here", plot.role("muted"))
         return text.append("  ⏎ ", plot.role("accent")).append("filters to these", plot.role("muted"))
 
     # ---- computing, in one thread at a time -------------------------------------------------------------------

@@ -10,6 +10,7 @@ from textual.message import Message
 from backends.frames.schema import Column, Schema
 from tui.list_settings import ColumnArrangement, ListSettings
 from tui.widgets.line_list import LineList
+from tui.widgets.row_painting import Viewport
 from tui.widgets.table_drawing import Columns
 from tui.widgets.table_model import FrameModel, MarkedRows, SortKey
 
@@ -145,6 +146,12 @@ class ArrangedTable(LineList):
     @property
     def visible_columns(self) -> tuple[Column, ...]:
         return self._columns.visible
+
+    @property
+    def columns_in_sight(self) -> tuple[Column, ...]:
+        """Those of the visible columns that are on the screen now, as a whole or in part."""
+        view = Viewport(self._columns.place(self.line_width), self.scroll_offset.x, self.line_width)
+        return tuple(slot.column for slot in (*view.fixed_slots, *view.moving_slots))
 
     @property
     def focused_column(self) -> Column | None:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.message import Message
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from backends.cancel import CancelToken
 from backends.downloads import ContentKind, DownloadedFile, inspect_file, read_image_file
@@ -27,7 +27,7 @@ from backends.transfers.progress import TRANSFER_SCHEMA, TransferSnapshot, order
 from backends.transfers.states import PRESENT_STATES, TransferState
 from backends.transfers.transfer import Transfer
 from tui import crash_log
-from tui.keymap import bindings
+from tui.keymap import bindings, explain_foreign_key, find_key
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.plain import PlainVertical
 from tui.widgets.reader_pane import ReaderPane
@@ -270,9 +270,10 @@ class TransfersPane(PlainVertical):
             message = f"{snapshot.problem} {message}"
         if job.finished is not None:
             message = f"{message}\n{describe_finished(job.finished)}"
+        how = f"finished, {failed:,} failed (F6, R retries)" if failed else "finished"
         self.app.notify(
             message,
-            title="Download finished" if not failed else f"Download finished, {failed:,} failed (F6, R retries)",
+            title=f"Download {how}: {job.title}",
             severity="warning" if failed or snapshot.problem is not None else "information",
             markup=False,
         )
@@ -352,6 +353,20 @@ class TransfersPane(PlainVertical):
             self._update()
             if self.job is not None and self.job.transfer is not None:
                 self._draw_table(self.job)
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that other lists have says so, where it would otherwise do nothing."""
+        if isinstance(self.screen.focused, Input) or event.key in self.screen.active_bindings:
+            return
+        remapped = self._session.settings.keys
+        if (key := find_key(event.key, ("transfers",), remapped)) is not None:
+            belongs = "can do nothing now: there is no file to do it with."
+        elif (key := find_key(event.key, ("view",), remapped)) is not None:
+            belongs = "is a key of other lists. ? shows the keys of Transfers."
+        else:
+            return
+        event.stop()
+        self.app.notify(explain_foreign_key(event.key, key, belongs))
 
     async def action_back(self) -> None:
         if not (self.query_one(FilterLine).clear() or self.table.unmark()):

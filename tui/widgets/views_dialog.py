@@ -39,9 +39,6 @@ def describe_settings(settings: ListSettings) -> str:
 class ViewsDialog(ChoiceDialog[ViewChoice]):
     """Typing narrows the saved views, or is the name of a new one."""
 
-    DEFAULT_CSS = """
-    ViewsDialog OptionList, ViewsDialog OptionList:focus { max-height: 1fr; }
-    """
     BINDINGS = [
         Binding("escape", "dismiss(None)", "Close"),
         Binding("ctrl+d", "delete", show=False, priority=True),
@@ -68,7 +65,7 @@ class ViewsDialog(ChoiceDialog[ViewChoice]):
             line = _line(f"Save as “{name}”", "replaces it" if known else "filter, sort and columns")
             drawn.insert(len(drawn) if known else 0, (ViewChoice("save", name), line))
         if not name:
-            drawn.append((ViewChoice("reset"), _line("The list's own view", "no filter, its own order and columns")))
+            drawn.append((ViewChoice("reset"), _line("The list's own view", "its own order and columns")))
         self.set_choices(drawn)
 
     def action_delete(self) -> None:

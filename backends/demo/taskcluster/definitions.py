@@ -66,7 +66,8 @@ def task_definition(seed: int, group: DemoGroup, task: DemoTask) -> Json:
     """The task definition, as `GET /task/:id` returns it."""
     label, revision, builder = task.label, group.revision, _builder(group, task)
     provisioner, worker_type = label.pool.split("/")
-    owner = OWNERS[number(seed, group.id, "owner", task.index if task.retrigger else 0) % len(OWNERS)]
+    retriggers = OWNERS[number(seed, group.id, "owner", task.index) % len(OWNERS)]
+    owner = retriggers if task.retrigger else group.owner
     project = "integration/autoland" if group.project == "autoland" else group.project
     parts = msgspec.json.decode(
         _TEMPLATE.substitute(

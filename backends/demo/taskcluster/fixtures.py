@@ -18,7 +18,7 @@ from typing import Any
 
 from backends.demo.deterministic_random import fraction, generator, hexadecimal, number, slugid
 from backends.demo.options import DemoOptions
-from backends.demo.taskcluster.catalogue import Planned, plan_tasks, source_test_label
+from backends.demo.taskcluster.catalogue import OWNERS, Planned, plan_tasks, source_test_label
 from backends.demo.taskcluster.model import FINISHED_AT, DemoGroup, DemoRun, DemoTask, draw_outcome, plan_runs
 from backends.demo.taskcluster.pushes import AUTOLAND, SPECS, plan_pushes
 from backends.demo.taskcluster.regressions import EARLIER, earlier_tasks, group_name
@@ -79,8 +79,9 @@ class Fixtures:
             make = partial(self._tasks_before, number_)
             group = self._group(group_name(number_), AUTOLAND, make)
             found[number_] = replace(
-                group, revision=push.revision, pushlog=self.finished.pushlog - number_, epoch=float(push.time)
-            )
+                group, revision=push.revision, pushlog=self.finished.pushlog - number_, epoch=float(push.time),
+                owner=push.author,
+            )  # fmt: skip
         return found
 
     def _tasks_before(self, before: int) -> list[DemoTask]:
@@ -91,7 +92,8 @@ class Fixtures:
         revision = hexadecimal(40, self.seed, name, "revision")
         pushlog = 200_000 + number(self.seed, name, "pushlog") % 90_000
         group_id = slugid(self.seed, name, 0)
-        return DemoGroup(group_id, project, revision, pushlog, FINISHED_AT, lambda: inf, make_tasks)
+        owner = OWNERS[number(self.seed, group_id, "owner", 0) % len(OWNERS)]
+        return DemoGroup(group_id, project, revision, pushlog, FINISHED_AT, lambda: inf, make_tasks, owner=owner)
 
     def find(self, task_id: str) -> tuple[DemoGroup, DemoTask] | None:
         for group in self.groups.values():

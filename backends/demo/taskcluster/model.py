@@ -147,6 +147,7 @@ class DemoGroup:
     elapsed: Callable[[], float]
     make: Callable[[], Sequence[DemoTask]]
     changes: bool = False
+    owner: str = ""  # who pushed: the owner of its tasks, but of those that somebody else retriggered
 
     @cached_property
     def tasks(self) -> Sequence[DemoTask]:

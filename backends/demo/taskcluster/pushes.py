@@ -91,7 +91,7 @@ def _make_push(seed: int, spec: RepositorySpec, order: int, time: int, group: De
     perf = "all" if chance < 0.36 else "speedometer" if chance < 0.46 else ""
     builds = perf == "all" or random.random() < 0.4
     if group is not None and time == int(group.epoch):
-        return DemoPush(order, spec.first_push + order, group.revision, owner, time, "all", True, group)
+        return DemoPush(order, spec.first_push + order, group.revision, group.owner, time, "all", True, group)
     return DemoPush(order, spec.first_push + order, revision(seed, spec.name, order), owner, time, perf, builds)
 
 

@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 from backends.demo.deterministic_random import fraction, generator, number, slugid
 from backends.demo.taskcluster.catalogue import (
     BUILDS,
-    OWNERS,
     PLATFORMS,
     SUITES,
     build_label,
@@ -362,7 +361,7 @@ class DemoRepository:
         group, push_id = self._running_group, self.spec.first_push + _LIVE_PUSH
         if group is None:
             return None
-        return DemoPush(len(self.pushes), push_id, group.revision, OWNERS[0], int(group.epoch), "", False, group)
+        return DemoPush(len(self.pushes), push_id, group.revision, group.owner, int(group.epoch), "", False, group)
 
     @cached_property
     def listed_pushes(self) -> list[DemoPush]:

@@ -224,13 +224,13 @@ class LayoutDownload:
 
 
 FIELDS = (
-    Field("suites", "Suites", "names, globs, /regexes/; empty is every suite"),
-    Field("platform", "Platform", "a part of their names, or /regex/; empty is all"),
-    Field("artifacts", "Artifacts", "parts of their names, the first that matches takes it", "perfherder-data"),
+    Field("suites", "Suites", "names, globs, /regexes/; blank: all"),
+    Field("platform", "Platform", "part or /regex/; blank: all"),
+    Field("artifacts", "Artifacts", "parts of their names, in order", "perfherder-data"),
     Field("unzip", "Unpack archives", tick=True),
     Field("include_failed", "Also of failed tasks", tick=True),
     Field("chunks_together", "All chunks of a suite in one directory", tick=True),
-    Field("resume", "Resume run", "a run's number, or last; empty begins a new run"),
+    Field("resume", "Resume run", "a number or last; blank: a new run"),
 )
 
 
