@@ -66,7 +66,9 @@ def main() -> None:
             return
 
         def answer() -> None:
-            if self._driver is not None:
+            if self._rounds or self._input:  # earlier events are held back, or what they open is still to come
+                self.set_timer(0.01, answer)
+            elif self._driver is not None:
                 self._driver.write(f"\x1b]777;{json.dumps(state_of(self))}\x07")
                 self._driver.flush()
 

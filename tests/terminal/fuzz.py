@@ -308,7 +308,11 @@ class Fuzz:
                     self.result.written += 1
                     path.unlink()
             elif path.name != OUTPUT and meant not in self._expected:
-                self._fail(f"it wrote {path}, confirmed were {sorted(map(str, self._expected))[-5:]}")
+                written = time.strftime("%H:%M:%S", time.localtime(path.stat().st_mtime))
+                confirmed = sorted(one.name for one in self._expected)
+                self._fail(
+                    f"at {written}, now {time.strftime('%H:%M:%S')}, it wrote {path}; confirmed were {confirmed}"
+                )
 
     def _fail_busy(self, what: str) -> None:
         """Says where its threads are."""
