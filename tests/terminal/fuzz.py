@@ -75,7 +75,7 @@ class FuzzResult:
     confirmed: int = 0  # those that were: each may write the file or the directory that the dialog shows
     written: int = 0  # files that these made
     screens: Counter[str] = field(default_factory=Counter)  # what was shown when the app was asked
-    recent: deque[str] = field(default_factory=lambda: deque(maxlen=60))
+    recent: deque[str] = field(default_factory=lambda: deque(maxlen=200))
 
 
 class FuzzError(AssertionError):
@@ -308,11 +308,9 @@ class Fuzz:
                     self.result.written += 1
                     path.unlink()
             elif path.name != OUTPUT and meant not in self._expected:
-                written = time.strftime("%H:%M:%S", time.localtime(path.stat().st_mtime))
+                age = time.time() - path.stat().st_mtime
                 confirmed = sorted(one.name for one in self._expected)
-                self._fail(
-                    f"at {written}, now {time.strftime('%H:%M:%S')}, it wrote {path}; confirmed were {confirmed}"
-                )
+                self._fail(f"{age:.1f} s ago it wrote {path}, confirmed were {confirmed}")
 
     def _fail_busy(self, what: str) -> None:
         """Says where its threads are."""
