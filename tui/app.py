@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tui.widgets.transfers import TransfersPane
 
 _MAX_TOAST = 1000  # characters
+_ROOMY_LINES = 20  # of the screen, from which messages have more than one line
 _PATH_TICK = 1.0  # seconds between two looks at what has to be opened again after a kill
 _ROOMY = 96  # cells; with fewer the name of the app gives way to its panes
 
@@ -435,6 +436,8 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
 
     def _tell_of_watched(self, title: str, text: str, failed: bool) -> None:
         self.bell()
+        if self.size.height < _ROOMY_LINES:  # which tasks would lie over the whole of a dialog
+            text = text.partition("\n")[0]
         self.notify(text, title=title, severity="error" if failed else "information", timeout=15)
 
     def action_toggle_offline(self) -> None:

@@ -573,6 +573,13 @@ class TestCases(_JUnitView):
     def shows(self, row: Row) -> None:
         return None  # the panel beside the table has the message and the text
 
+    def log(self, row: Row) -> LogAddress | None:
+        """Of a failed test the log of its build, which opens at its first failure; else the file with the result."""
+        folder = self._folders.get(str(row["build"] or "")) if row["state"] == "failed" else None
+        if not folder:
+            return super().log(row)
+        return self.bucket.log(f"{folder}{BUILD_LOG}", f"log of {row['build']}", failed=True)
+
     def row_title(self, row: Row) -> str:
         return str(row["test"])
 

@@ -21,7 +21,8 @@ from backends.queries.locators import ChosenRows, PivotTable, Source, SqlQuery, 
 from backends.queries.pivot import check_pivot, column_values, pivot, rows_behind, rows_that
 from backends.queries.sources import OpenSource, Q, SourceRows, open_sources, read_sources
 from backends.queries.sql import Table, result_schema, run_query
-from backends.resources import Detail, Document, LogAddress, Page, Resource, Row, ViewTarget
+from backends.resources import Action, Detail, Document, LogAddress, Page, Resource, Row, ViewTarget
+from backends.transfers.files import RemoteFile
 
 if TYPE_CHECKING:
     from backends.config import Settings
@@ -208,7 +209,7 @@ class ChosenRowList(DerivedList):
     def __init__(self, locator: ChosenRows, context: None = None) -> None:
         super().__init__(locator, context)
         inner = self.sources[0].resource
-        self.schema, self.noun = inner.schema, inner.noun  # type: ignore[misc]
+        self.schema, self.noun, self.default_sort = inner.schema, inner.noun, inner.default_sort  # type: ignore[misc]
         for one in locator.conditions:
             if one.column not in self.schema:
                 raise UsageError(f"There is no column {one.column[:60]!r} in {inner.title}.")
@@ -224,5 +225,32 @@ class ChosenRowList(DerivedList):
         self._keep_frames(read.frames)
         yield self._page(rows_that(read.frames[self.sources[0].name], self.locator.conditions), read)
 
+    # What can be done with the rows is what their own list can do with them.
+    @property
+    def _inner(self) -> Resource:
+        return self.sources[0].resource
+
+    @property
+    def downloadable(self) -> bool:
+        return self._inner.downloadable
+
+    def files(self, rows: pl.DataFrame, cancel: CancelToken) -> Iterator[list[RemoteFile]]:
+        return self._inner.files(rows, cancel)
+
+    def download(self, rows: pl.DataFrame) -> Action | None:
+        return self._inner.download(rows)
+
+    def measurements(self, rows: pl.DataFrame) -> Locator | None:
+        return self._inner.measurements(rows)
+
+    def failures(self, rows: pl.DataFrame) -> Locator | None:
+        return self._inner.failures(rows)
+
+    def compare(self, rows: pl.DataFrame) -> Locator | None:
+        return self._inner.compare(rows)
+
+    def open_marked(self, rows: pl.DataFrame) -> Locator | None:
+        return self._inner.open_marked(rows)
+
     def detail(self, row: Row) -> Detail:
-        return self.sources[0].resource.detail(row) or super().detail(row)
+        return self._inner.detail(row) or super().detail(row)

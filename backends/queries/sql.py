@@ -206,6 +206,7 @@ _NO_COLUMN = re.compile(
     r"unable to find column ['\"`]?(.{1,80}?)['\"`]?[;,]|no column named ['\"`](.{1,80}?)['\"`]"
     r"|column ['\"`]?(\S{1,80}?)['\"`]? (?:was )?not found|^['\"`]?([\w .\-]{1,80})['\"`]?\s+not found"
 )
+_NOT_GROUPED = re.compile(r"^['\"`]?([\w .\-]{1,80}?)['\"`]? should participate in the GROUP BY")
 
 
 def _describe(error: Exception, tables: Mapping[str, Table]) -> QueryError:
@@ -218,6 +219,9 @@ def _describe(error: Exception, tables: Mapping[str, Table]) -> QueryError:
         match = _NO_COLUMN.search(first)
         name = next((group for group in match.groups() if group), "") if match else first.partition("\n")[0]
         return QueryError(f"There is no column {name[:80]!r}.", _near(name, columns, "Columns"))
+    match = _NOT_GROUPED.search(first)  # a misspelt one: polars looks at the groups first
+    if match and match[1] not in columns and difflib.get_close_matches(match[1], list(columns), n=1, cutoff=0.7):
+        return QueryError(f"There is no column {match[1]!r}.", _near(match[1], columns, "Columns"))
     if match := _NO_FUNCTION.search(first):
         return QueryError(f"There is no function {match[1] or match[2]}().")
     if place := _PLACE.search(first):

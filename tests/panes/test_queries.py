@@ -13,6 +13,7 @@ from backends.demo import DemoOptions, DemoServer, locators
 from backends.taskcluster.tasks import TaskList
 from tests.driving import filter_rows, loaded, running, shown_view, until, view
 from tui.app import TopBar
+from tui.widgets.download_dialog import DownloadDialog
 from tui.widgets.query_dialogs import PivotDialog, QueryDialog, QueryInput
 
 
@@ -92,6 +93,10 @@ async def test_a_pivot_table_opens_the_rows_behind_the_cell_under_the_cursor(dem
         behind = shown_view(app).table.frame
         assert behind.height == (row["completed"] or 0)
         assert set(behind["kind"]) <= {row["kind"]} and set(behind["state"]) <= {"completed"}
+        # With them can be done what can be done with them in their own list.
+        assert shown_view(app).table.sort_keys == first.table.sort_keys
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(app.screen, DownloadDialog))
 
 
 async def test_what_is_wrong_with_a_pivot_table_is_said_in_its_box(demo: dict[str, str]) -> None:

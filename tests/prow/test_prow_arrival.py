@@ -88,6 +88,9 @@ def test_a_test_across_builds_says_which_build_and_when(bucket: Bucket, http: Ht
     assert [one["build"] for one in found] == builds
     assert all(one["started"] is not None for one in found)
     assert [column.name for column in resource.schema][:3] == ["state", "build", "started"]
+    failed = next(one for one in found if one["state"] == "failed")
+    log = resource.log(failed)
+    assert log is not None and log.title == f"log of periodic-a {failed['build']}"  # not the file at its first line
 
 
 def test_builds_with_counters_for_ids_have_their_date_from_started_json(bucket: Bucket, http: Http) -> None:

@@ -154,6 +154,12 @@ MISTAKES = [
 ]
 
 
+def test_a_misspelt_column_that_is_not_grouped_is_called_misspelt() -> None:
+    with pytest.raises(QueryError) as error:
+        run_query("SELECT durationn, count(*) AS n FROM rows", TABLES)
+    assert str(error.value) == "There is no column 'durationn'. Did you mean duration?"
+
+
 @pytest.mark.parametrize(("query", "said"), MISTAKES, ids=[query[:30] for query, _ in MISTAKES])
 def test_every_mistake_gets_a_sentence(query: str, said: str) -> None:
     with pytest.raises(QueryError) as error:
