@@ -297,3 +297,19 @@ async def test_help_begins_with_the_keys_of_the_place_and_can_be_searched(tmp_pa
         await pilot.press("slash", *"histogram grouped")
         await until(pilot, lambda: "A log" not in screen_text(app))
         assert "Histogram grouped by the next text column" in screen_text(app)
+
+
+@pytest.mark.parametrize("name", ["export", "views"])
+async def test_a_dialog_that_is_closed_part_by_part_does_not_end_the_app(tmp_path: Path, name: str) -> None:
+    """Its parts end before it does; the focus that is lost with one of them redraws the border."""
+    app = ThemedApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        dialog = make_dialogs(tmp_path)[name]()
+        await app.push_screen(dialog)
+        await pilot.pause()
+        for part in dialog.query(".body, OptionList"):
+            await part.remove()
+        dialog.set_focus(None)
+        dialog.draw_keys()  # type: ignore[attr-defined]
+        await pilot.pause()
+        assert app.is_running

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import ascii_letters, digits
@@ -15,6 +16,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.css.query import NoMatches
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, SelectionList, Static
 from textual.widgets._toggle_button import ToggleButton
@@ -97,9 +99,10 @@ class Dialog(ModalScreen[T], Generic[T]):
         return (self.keys,)
 
     def draw_keys(self, *_: object) -> None:
-        """In the bottom border."""
-        for box in self.query(".box"):
+        """In the bottom border. Also called when the focus is lost because the dialog is closed, part by part."""
+        with contextlib.suppress(NoMatches):
             parts = list(self.list_keys())
+            box = self.query_one(".box")
             while len(parts) > 1 and cell_len(" · ".join(parts)) > box.size.width - 2:
                 parts.pop()
             box.border_subtitle = " · ".join(parts)
