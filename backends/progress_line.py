@@ -25,7 +25,8 @@ class Progress:
             return
         self._last = time.monotonic()
         text = words if isinstance(words, str) else words()
-        text = text[: shutil.get_terminal_size((80, 24)).columns - 1]
+        room = max(1, shutil.get_terminal_size((80, 24)).columns - 1)
+        text = text if len(text) <= room else text[: room - 1] + "…"  # a number that is cut must not look like another
         sys.stderr.write("\r" + text.ljust(self._width))
         sys.stderr.flush()
         self._width = len(text)

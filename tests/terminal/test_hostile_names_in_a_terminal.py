@@ -57,6 +57,5 @@ def test_a_listing_printed_on_a_terminal_is_harmless_in_every_format(ci: dict[st
     for form in ("table", "csv", "json", "jsonl"):
         with explorer("taskcluster", "tasks", ci["taskcluster.hostile-group"], "--format", form) as terminal:
             assert terminal.wait_until_ended() == 0
-            assert b"21 tasks so far" in terminal.written
             assert form == "table" or b"passwd" in terminal.written
             assert_harmless(terminal)
