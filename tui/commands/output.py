@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import shutil
 import sys
@@ -97,8 +98,23 @@ def _check_targets(output: Mapping[str, Any]) -> None:
             check_target(Path(text), overwrite=bool(output.get("overwrite")))
 
 
+def _check_distinct(output: Mapping[str, Any]) -> None:
+    """Raises `UsageError` where two outputs are one file, however it is spelled: the second would replace the first."""
+    named: dict[Path, str] = {}
+    for name, option in (("plot", "--plot"), ("report", "--report"), ("target", "-o")):
+        text = output.get(name)
+        if not text or text == "-":
+            continue
+        with contextlib.suppress(OSError, RuntimeError, ValueError):  # no such home, a loop of links: refused later
+            found = Path(text).expanduser().resolve()
+            if found in named:
+                raise UsageError(f"{text} is named twice: by {named[found]} and by {option}.", "Name two files.")
+            named[found] = option
+
+
 def _check_pairs(output: Mapping[str, Any]) -> None:
     """Raises `UsageError` for options of which one would have no effect."""
+    _check_distinct(output)
     fmt, target = output.get("fmt"), output.get("target")
     if output.get("spreadsheet_safe") and (form := chosen_format(fmt, target)) != "csv":
         raise UsageError(f"--spreadsheet-safe is for CSV, and this is {form}.", "Add --format csv, or leave it out.")
