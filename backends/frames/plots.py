@@ -12,7 +12,7 @@ from backends.frames.charts import MOST_SERIES, AxisWindow, Chart, ChartData, Po
 from backends.frames.export import select_columns
 from backends.frames.figures import Box, Dot, Figure, Label, Line, Mark
 from backends.frames.frequencies import count_values, failed_rows
-from backends.frames.histograms import Histogram, histogram
+from backends.frames.histograms import Histogram, count_not_finite, histogram
 from backends.frames.schema import Column, Kind, Schema
 from backends.frames.statistics import first_choice, measurable
 
@@ -134,7 +134,10 @@ def _free_line(y: float, used: Sequence[float], height: int) -> float:
 def plot_histogram(frame: pl.DataFrame, schema: Schema, column: Column, title: str = "") -> Figure:
     """The histogram of a column of numbers or times; what failed is at the foot of each bar."""
     found = histogram(frame[column.name], _BINS, kind=column.kind, failed=failed_rows(frame, schema))
-    note = f"{column.label}, {found.n:,} values" + (f", {found.missing:,} missing" if found.missing else "")
+    odd = count_not_finite(frame[column.name])
+    note = f"{column.label}, {found.n:,} values"
+    for count, words in ((found.missing - odd, "missing"), (odd, "not finite")):
+        note += f", {count:,} {words}" if count else ""
     marks = _heading(title or column.label, note)
     if found.n:
         marks += _bars(found, column)
