@@ -201,6 +201,8 @@ def emit(
         _print(_harmless(shown.getvalue().decode()))
     elif to_stdout:
         sys.stdout.buffer.flush()
+    for words in export.explain_nulls(frame, form, export.select_columns(schema, names)):
+        say(words)
 
 
 def _report_heading(resource: Resource | None, column: str | None) -> ReportHeading:
