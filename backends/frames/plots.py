@@ -11,8 +11,9 @@ from backends.frames.axis_ticks import axis_label, ruler, x_ticks, y_ticks
 from backends.frames.charts import MOST_SERIES, AxisWindow, Chart, ChartData, Points, find_unit
 from backends.frames.export import select_columns
 from backends.frames.figures import Box, Dot, Figure, Label, Line, Mark
+from backends.frames.formats import safe_text
 from backends.frames.frequencies import count_values, failed_rows
-from backends.frames.histograms import Histogram, count_not_finite, histogram
+from backends.frames.histograms import Histogram, count_not_finite, finite, histogram
 from backends.frames.schema import Column, Kind, Schema
 from backends.frames.statistics import first_choice, measurable
 
@@ -41,14 +42,38 @@ def plot_rows(
     """
     if column is None and chart is not None:
         return plot_points(frame, schema, chart, title)
-    if column is not None:
-        chosen = schema[select_columns(schema, [column])[0]]
-    else:
-        first = first_choice(measurable(schema))
-        if first is None:
-            raise UsageError("This list has nothing to plot.", "Name a column.")
-        chosen = first
+    chosen = _choose_column(schema, column)
     return plot_values(frame, schema, chosen, title) if chosen.is_text else plot_histogram(frame, schema, chosen, title)
+
+
+def explain_empty_plot(
+    frame: pl.DataFrame, schema: Schema, *, chart: Chart | None = None, column: str | None = None
+) -> str:
+    """Why `plot_rows` of the same draws nothing, as a sentence; "" where it draws something."""
+    if column is None and chart is not None:
+        if ChartData(frame, chart.x, chart.y).points().window is not None:
+            return ""
+        without = [name for name in (chart.y, chart.x) if finite(frame[name]).is_empty()]
+        if not without:
+            return f"No row has both {chart.x} and {chart.y}; the plot is empty."
+    else:
+        chosen = _choose_column(schema, column)
+        values = frame[chosen.name]
+        if len(values) if chosen.is_text else len(finite(values)):  # text is drawn with its rows without a value
+            return ""
+        without = [chosen.name]
+    odd = "finite " if count_not_finite(frame[without[0]]) else ""
+    return f"{safe_text(without[0], 60)} has no {odd}values here; the plot is empty."
+
+
+def _choose_column(schema: Schema, column: str | None) -> Column:
+    """The column of this name, by default the first number. Raises `UsageError` where there is none."""
+    if column is not None:
+        return schema[select_columns(schema, [column])[0]]
+    first = first_choice(measurable(schema))
+    if first is None:
+        raise UsageError("This list has nothing to plot.", "Name a column.")
+    return first
 
 
 def plot_points(frame: pl.DataFrame, schema: Schema, chart: Chart, title: str = "") -> Figure:

@@ -8,6 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from backends.frames.charts import Chart
+from backends.frames.plots import explain_empty_plot
 from backends.frames.reports import ReportHeading
 from backends.frames.schema import Column, Kind, Schema
 from tui.commands.output import emit
@@ -57,3 +59,32 @@ def test_the_app_says_it_too(tmp_path: Path) -> None:
     assert _write(FRAME, SCHEMA, choice, ReportHeading("List")) == [SENTENCE]
     choice = ExportChoice("csv", "all", ("name", "score"), tmp_path / "a.csv", False, False)
     assert _write(FRAME, SCHEMA, choice, ReportHeading("List")) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "column", "sentence"),
+    [
+        (FRAME, "score", ""),
+        (FRAME, "name", ""),
+        (FRAME.tail(1), "size", "size has no values here; the plot is empty.\n"),
+        (FRAME.head(2), "score", "score has no finite values here; the plot is empty.\n"),
+        (FRAME.clear(), "name", "name has no values here; the plot is empty.\n"),
+    ],
+    ids=["numbers", "text", "null", "not finite", "no rows"],
+)
+def test_an_empty_plot_says_so(
+    rows: pl.DataFrame, column: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "a.svg"
+    emit(rows, SCHEMA, fmt=None, target=None, plot=str(target), plot_column=column)
+    assert capsys.readouterr().err == sentence and target.exists()
+    choice = ExportChoice("svg", "all", ("name",), tmp_path / "b.svg", False, False)
+    assert _write(rows, SCHEMA, choice, ReportHeading("List", column=column)) == sentence.splitlines()
+
+
+def test_an_empty_chart_names_what_it_lacks() -> None:
+    chart = Chart("size", "score")
+    assert explain_empty_plot(FRAME.tail(1), SCHEMA, chart=chart).startswith("size has no values here")
+    assert explain_empty_plot(FRAME[2:], SCHEMA, chart=chart) == "No row has both size and score; the plot is empty."
+    odd = FRAME.with_columns(pl.lit(2.0).alias("score"))
+    assert explain_empty_plot(odd, SCHEMA, chart=chart) == ""

@@ -162,15 +162,17 @@ def emit(
     )  # fmt: skip
     if plot is not None:
         from backends.frames.figures import write_figure
-        from backends.frames.plots import plot_rows
+        from backends.frames.plots import explain_empty_plot, plot_rows
 
         chart, title = (resource.chart, resource.title) if resource is not None else (None, "")
-        drawn = (
-            figure()
-            if figure is not None and plot_column is None
-            else plot_rows(frame, schema, chart=chart, column=plot_column, title=title)
-        )
+        if figure is not None and plot_column is None:
+            drawn, empty = figure(), ""
+        else:
+            drawn = plot_rows(frame, schema, chart=chart, column=plot_column, title=title)
+            empty = explain_empty_plot(frame, schema, chart=chart, column=plot_column)
         write_figure(drawn, Path(plot), overwrite=overwrite)
+        if empty:
+            say(empty)
     names = output_columns({"columns": columns})
     if report is not None:
         from backends.frames.reports import write_report

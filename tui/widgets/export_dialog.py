@@ -200,11 +200,12 @@ def _write(rows: pl.DataFrame, schema: Schema, choice: ExportChoice, heading: Re
         return []
     if choice.format == "svg" or choice.format == "png":
         from backends.frames.figures import write_figure
-        from backends.frames.plots import plot_rows
+        from backends.frames.plots import explain_empty_plot, plot_rows
 
         figure = plot_rows(rows, schema, chart=heading.chart, column=heading.column, title=heading.title)
         write_figure(figure, choice.path, overwrite=choice.overwrite)
-        return []
+        empty = explain_empty_plot(rows, schema, chart=heading.chart, column=heading.column)
+        return [empty] if empty else []
     from backends.frames import export
 
     export.write(
