@@ -84,7 +84,8 @@ def plot_points(frame: pl.DataFrame, schema: Schema, chart: Chart, title: str = 
     found = ChartData(frame, chart.x, chart.y, by=chart.by, marks=chart.marks).points()
     window = found.window
     missing = f", {found.missing:,} rows without a value" if found.missing else ""
-    note = f"{len(found.frame):,} point{'s' * (len(found.frame) != 1)}{missing}"
+    odd = f", {found.not_finite:,} not finite" if found.not_finite else ""
+    note = f"{len(found.frame):,} point{'s' * (len(found.frame) != 1)}{missing}{odd}"
     marks = _heading(title or schema[chart.y].label, note)
     unit = find_unit(frame, schema[chart.y])
     width, height = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
