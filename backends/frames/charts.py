@@ -68,7 +68,8 @@ class Level:
 class Points:
     """What can be drawn of some rows. `frame`: x, y Float64, by String; `window` None without points.
 
-    `missing`: rows without a finite x and y; `outside`: rows not in the window; `names`: of the series, the largest
+    `missing`: rows without x or y; `not_finite`: rows with both, of which one is ∞, -∞ or NaN;
+    `outside`: rows not in the window; `names`: of the series, the largest
     first; those after `MOST_SERIES` are not drawn. `events`: those in the window, from left to right; `levels`: the
     medians before and after them, where there is one series.
     """
@@ -80,6 +81,7 @@ class Points:
     outside: int
     events: tuple[Event, ...] = ()
     levels: tuple[Level, ...] = ()
+    not_finite: int = 0
 
     def draw(self, width: int, height: int) -> tuple[tuple[str, tuple[Cell, ...]], ...]:
         """(name, its places) of each series, the largest first: x from 0 (left) to width - 1, y from 0 (bottom).
@@ -115,7 +117,8 @@ class ChartData:
             (pl.col(marks) if marks else pl.lit(None, pl.String)).alias("mark"),
         )
         self._points = whole.filter(pl.col("x").is_finite() & pl.col("y").is_finite())
-        self.missing = len(whole) - len(self._points)
+        self.missing = int((whole["x"].is_null() | whole["y"].is_null()).sum())
+        self.not_finite = len(whole) - len(self._points) - self.missing
         # Of all points, not of those in sight: a series keeps its sign and colour while one looks closer.
         counted = self._points["by"].value_counts().sort("count", "by", descending=[True, False])
         self.names: tuple[str, ...] = tuple(counted["by"].to_list())
@@ -140,7 +143,7 @@ class ChartData:
         inside = found if zoom is None else found.filter(pl.col("x").is_between(*zoom))
         outside = len(found) - len(inside)
         if inside.is_empty() or self.span is None:
-            return Points(inside, None, self.names, self.missing, outside)
+            return Points(inside, None, self.names, self.missing, outside, not_finite=self.not_finite)
         low, high = zoom or self.span
         window = AxisWindow(low, high, float(inside["y"].min()), float(inside["y"].max()))  # type: ignore[arg-type]
         events = tuple(event for event in self.events if low <= event.x <= high)
@@ -149,7 +152,7 @@ class ChartData:
             for one in self.levels
             if one.x0 <= high and one.x1 >= low and window.y0 <= one.y <= window.y1
         )
-        return Points(inside, window, self.names, self.missing, outside, events, levels)
+        return Points(inside, window, self.names, self.missing, outside, events, levels, self.not_finite)
 
 
 def nearest_row(frame: pl.DataFrame, place: tuple[str, float], other: tuple[str, float], key: str) -> str | None:

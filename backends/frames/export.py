@@ -12,6 +12,8 @@ import polars as pl
 
 from backends.atomic import atomic_file, disk_words
 from backends.errors import FileError, UsageError
+from backends.frames.formats import safe_text
+from backends.frames.histograms import count_not_finite
 from backends.frames.schema import Schema
 
 
@@ -75,6 +77,19 @@ def write(
         raise FileError(
             f"Writing the output failed: {disk_words(problem)}.", "Make room, or write to another place."
         ) from problem
+
+
+def explain_nulls(frame: pl.DataFrame, fmt: str, names: Sequence[str]) -> list[str]:
+    """A sentence for each of these columns with values that the format has no sign for: ∞, -∞ and NaN in JSON."""
+    if fmt not in ("json", "jsonl"):
+        return []
+    found = [(name, count_not_finite(frame[name])) for name in names]
+    return [
+        f"{count:,} value{'s' * (count != 1)} of {safe_text(name, 60)} {'are' if count != 1 else 'is'} not finite; "
+        f"JSON has null for {'them' if count != 1 else 'it'}."
+        for name, count in found
+        if count
+    ]
 
 
 def write_text(text: str, target: Path, *, overwrite: bool = False) -> None:

@@ -31,6 +31,11 @@ def as_float(dtype: pl.DataType, name: str = "v") -> pl.Expr:
     return pl.when(number.is_finite()).then(number).alias(name)
 
 
+def count_not_finite(values: pl.Series) -> int:
+    """How many are ∞, -∞ or NaN, which are values but no numbers to count with; none of times and whole numbers."""
+    return int((~values.is_finite()).sum()) if values.dtype.is_float() else 0
+
+
 def linear_edges(low: float, high: float, bins: int, *, whole: bool = False, kind: Kind = Kind.NUMBER) -> list[float]:
     """Edges on multiples of 1, 2, 2.5 or 5 times a power of ten; of seconds, minutes, hours in durations and times."""
     bins = max(bins, 1)

@@ -11,8 +11,9 @@ from backends.frames.axis_ticks import axis_label, ruler, x_ticks, y_ticks
 from backends.frames.charts import MOST_SERIES, AxisWindow, Chart, ChartData, Points, find_unit
 from backends.frames.export import select_columns
 from backends.frames.figures import Box, Dot, Figure, Label, Line, Mark
+from backends.frames.formats import safe_text
 from backends.frames.frequencies import count_values, failed_rows
-from backends.frames.histograms import Histogram, histogram
+from backends.frames.histograms import Histogram, count_not_finite, finite, histogram
 from backends.frames.schema import Column, Kind, Schema
 from backends.frames.statistics import first_choice, measurable
 
@@ -41,14 +42,38 @@ def plot_rows(
     """
     if column is None and chart is not None:
         return plot_points(frame, schema, chart, title)
-    if column is not None:
-        chosen = schema[select_columns(schema, [column])[0]]
-    else:
-        first = first_choice(measurable(schema))
-        if first is None:
-            raise UsageError("This list has nothing to plot.", "Name a column.")
-        chosen = first
+    chosen = _choose_column(schema, column)
     return plot_values(frame, schema, chosen, title) if chosen.is_text else plot_histogram(frame, schema, chosen, title)
+
+
+def explain_empty_plot(
+    frame: pl.DataFrame, schema: Schema, *, chart: Chart | None = None, column: str | None = None
+) -> str:
+    """Why `plot_rows` of the same draws nothing, as a sentence; "" where it draws something."""
+    if column is None and chart is not None:
+        if ChartData(frame, chart.x, chart.y).points().window is not None:
+            return ""
+        without = [name for name in (chart.y, chart.x) if finite(frame[name]).is_empty()]
+        if not without:
+            return f"No row has both {chart.x} and {chart.y}; the plot is empty."
+    else:
+        chosen = _choose_column(schema, column)
+        values = frame[chosen.name]
+        if len(values) if chosen.is_text else len(finite(values)):  # text is drawn with its rows without a value
+            return ""
+        without = [chosen.name]
+    odd = "finite " if count_not_finite(frame[without[0]]) else ""
+    return f"{safe_text(without[0], 60)} has no {odd}values here; the plot is empty."
+
+
+def _choose_column(schema: Schema, column: str | None) -> Column:
+    """The column of this name, by default the first number. Raises `UsageError` where there is none."""
+    if column is not None:
+        return schema[select_columns(schema, [column])[0]]
+    first = first_choice(measurable(schema))
+    if first is None:
+        raise UsageError("This list has nothing to plot.", "Name a column.")
+    return first
 
 
 def plot_points(frame: pl.DataFrame, schema: Schema, chart: Chart, title: str = "") -> Figure:
@@ -59,7 +84,8 @@ def plot_points(frame: pl.DataFrame, schema: Schema, chart: Chart, title: str = 
     found = ChartData(frame, chart.x, chart.y, by=chart.by, marks=chart.marks).points()
     window = found.window
     missing = f", {found.missing:,} rows without a value" if found.missing else ""
-    note = f"{len(found.frame):,} point{'s' * (len(found.frame) != 1)}{missing}"
+    odd = f", {found.not_finite:,} not finite" if found.not_finite else ""
+    note = f"{len(found.frame):,} point{'s' * (len(found.frame) != 1)}{missing}{odd}"
     marks = _heading(title or schema[chart.y].label, note)
     unit = find_unit(frame, schema[chart.y])
     width, height = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
@@ -134,7 +160,10 @@ def _free_line(y: float, used: Sequence[float], height: int) -> float:
 def plot_histogram(frame: pl.DataFrame, schema: Schema, column: Column, title: str = "") -> Figure:
     """The histogram of a column of numbers or times; what failed is at the foot of each bar."""
     found = histogram(frame[column.name], _BINS, kind=column.kind, failed=failed_rows(frame, schema))
-    note = f"{column.label}, {found.n:,} values" + (f", {found.missing:,} missing" if found.missing else "")
+    odd = count_not_finite(frame[column.name])
+    note = f"{column.label}, {found.n:,} values"
+    for count, words in ((found.missing - odd, "missing"), (odd, "not finite")):
+        note += f", {count:,} {words}" if count else ""
     marks = _heading(title or column.label, note)
     if found.n:
         marks += _bars(found, column)

@@ -232,16 +232,18 @@ def _figures(frame: pl.DataFrame, schema: Schema, heading: ReportHeading) -> Ite
 
 def _statistics(frame: pl.DataFrame, columns: Sequence[Column]) -> Iterator[str]:
     """One row a column of numbers or times, over all rows, also those that the table leaves out."""
+    described = [(column, describe(frame[column.name], column)) for column in columns if column.is_numeric]
+    odd = any(found.not_finite for _, found in described)
     rows = []
-    for column in columns:
-        if column.is_numeric:
-            found = describe(frame[column.name], column)
-            if found.n:
-                cells = [_number(value, column) for _, value in numbers(found)]
-                rows.append([_label(column), f"{found.n:,}", f"{found.missing:,}", *cells])
+    for column, found in described:
+        if found.n or found.not_finite:
+            counts = (found.n, found.missing, *([found.not_finite] if odd else []))
+            cells = [_number(value, column) for _, value in numbers(found)]
+            rows.append([_label(column), *(f"{count:,}" for count in counts), *cells])
     if rows:
+        names = ("Column", "n", "missing", *(["not finite"] if odd else []), *NUMBERS)
         yield '<h2>Statistics</h2>\n<div class="wide">\n<table>'
-        yield _row("th", ("Column", "n", "missing", *NUMBERS), [False] + [True] * (2 + len(NUMBERS)))
+        yield _row("th", names, [False] + [True] * (len(names) - 1))
         yield from (_row("td", row, [False] + [True] * (len(row) - 1)) for row in rows)
         yield "</table>\n</div>"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import polars as pl
 
@@ -22,6 +22,7 @@ _REPORT = (
     Column("group", Kind.TEXT, "Group"),
     Column("n", Kind.COUNT, "n"),
     Column("missing", Kind.COUNT, "Missing"),
+    Column("not_finite", Kind.COUNT, "Not finite"),
     *(Column(name, Kind.NUMBER, name) for name in NUMBERS),
 )
 
@@ -30,7 +31,8 @@ _REPORT = (
 class ColumnStatistics:
     """Numbers in the unit of the column; of a time column in epoch milliseconds (its `std` in milliseconds).
 
-    `n`: how many finite values; `missing`: how many others. All numbers are None without a value, `std` below two.
+    `n`: how many finite values; `missing`: how many rows without any; `not_finite`: how many are ∞, -∞ or NaN, of which
+    the numbers know nothing. All numbers are None without a finite value, `std` below two.
     """
 
     n: int
@@ -43,6 +45,7 @@ class ColumnStatistics:
     p99: float | None = None
     max: float | None = None
     std: float | None = None
+    not_finite: int = 0
 
 
 def describe(values: pl.Series, column: Column) -> ColumnStatistics:
@@ -50,15 +53,23 @@ def describe(values: pl.Series, column: Column) -> ColumnStatistics:
     if column.is_text:
         present = len(values) - int(((values == "").fill_null(True)).sum())
         return ColumnStatistics(present, len(values) - present)
-    row = values.to_frame("v").lazy().select(as_float(values.dtype)).select(_summary()).collect().row(0, named=True)
+    measured = values.to_frame("v").lazy().select(as_float(values.dtype), _not_finite(values.dtype, "v"))
+    row = measured.select(_summary()).collect().row(0, named=True)
     return ColumnStatistics(**row)
 
 
 def describe_by(frame: pl.DataFrame, column: str, by: str) -> pl.DataFrame:
-    """One row a group, the largest first: group (as `by`), n, missing, then `NUMBERS`; a missing group is null."""
+    """One row a group, the largest first: group (as `by`), n, missing, not_finite, then `NUMBERS`.
+
+    A missing group is null.
+    """
     groups = (
         frame.lazy()
-        .select(pl.col(by).alias("group"), as_float(frame.schema[column], column).alias("v"))
+        .select(
+            pl.col(by).alias("group"),
+            as_float(frame.schema[column], column).alias("v"),
+            _not_finite(frame.schema[column], column),
+        )
         .group_by("group")
         .agg(_summary())
         .sort("n", "group", descending=[True, False], nulls_last=True)
@@ -71,6 +82,7 @@ def report(
 ) -> tuple[pl.DataFrame, Schema]:
     """A table of descriptions, one row a column (and group), with its own schema; numbers in the unit it names.
 
+    Its column `not_finite` is hidden where all are 0.
     `columns`: numeric ones, all by default. Raises `UsageError` for a column that does not exist or has no numbers.
     """
     numeric = [column for column in schema if column.is_numeric]
@@ -91,13 +103,22 @@ def report(
             pl.col("group").cast(pl.String),
         )
         parts.append(described.select(shown.names).cast(shown.polars()))  # type: ignore[arg-type]
-    return pl.concat(parts), shown
+    table = pl.concat(parts)
+    if not table["not_finite"].sum():
+        shown = Schema(tuple(replace(c, hidden=c.name == "not_finite") for c in shown), key="column")
+    return table, shown
 
 
 def _describe_column(frame: pl.DataFrame, column: Column, by: str | None) -> pl.DataFrame:
     if by is not None:
         return describe_by(frame, column.name, by)
     return pl.DataFrame([{"group": None, **asdict(describe(frame.get_column(column.name), column))}])
+
+
+def _not_finite(dtype: pl.DataType, name: str) -> pl.Expr:
+    """Which values are ∞, -∞ or NaN, as "not_finite"."""
+    odd = ~pl.col(name).is_finite() if dtype.is_float() else pl.col(name).is_null() & False
+    return odd.fill_null(False).alias("not_finite")
 
 
 def _summary() -> list[pl.Expr]:
@@ -108,7 +129,8 @@ def _summary() -> list[pl.Expr]:
     quantiles = [value.quantile(share, "linear").alias(name) for name, share in _QUANTILES.items()]
     return [
         value.count().cast(pl.Int64).alias("n"),
-        value.null_count().cast(pl.Int64).alias("missing"),
+        (value.null_count().cast(pl.Int64) - pl.col("not_finite").sum()).alias("missing"),
+        pl.col("not_finite").sum().cast(pl.Int64),
         value.min().alias("min"),
         (mean + rest.mean()).alias("mean"),
         *quantiles,
@@ -119,7 +141,7 @@ def _summary() -> list[pl.Expr]:
 
 def numbers(description: ColumnStatistics) -> list[tuple[str, float | None]]:
     """(name, value) in the order of `NUMBERS`, for tables of one description."""
-    return list(zip(NUMBERS, astuple(description)[2:], strict=True))
+    return [(name, getattr(description, name)) for name in NUMBERS]
 
 
 FEWEST_GROUPS, MOST_GROUPS = 2, 50

@@ -63,6 +63,33 @@ def test_what_cannot_be_written(ciexplore: Caller, command: tuple[str, ...], sen
     assert Path("there.html").read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("--report", "r.html", "-o", "r.html"),
+        ("--report", "r.html", "--to", "./r.html"),
+        ("--report", "folder/../r.html", "-o", "r.html"),
+        ("--report", "r.html", "-o", "link.html"),
+        ("--plot", "r.svg", "-o", "./r.svg"),
+        ("--plot", "folder/r.svg", "--report", "folder/./r.svg"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("more", [(), ("--overwrite",)], ids=["", "--overwrite"])
+def test_one_file_for_two_outputs(ciexplore: Caller, given: tuple[str, ...], more: tuple[str, ...]) -> None:
+    Path("folder").mkdir()
+    Path("link.html").symlink_to("r.html")
+    done = ciexplore(*LISTS, *given, *more)
+    assert done.code == 2, done.err
+    assert "is named twice" in done.err and given[0] in done.err
+    assert {path.name for path in Path().rglob("*")} == {"folder", "link.html"}
+
+
+def test_one_file_named_in_full_and_relative(ciexplore: Caller) -> None:
+    done = ciexplore(*LISTS, "--report", str(Path("r.html").resolve()), "-o", "r.html")
+    assert done.code == 2 and "is named twice" in done.err
+
+
 def test_a_file_where_a_directory_should_be(ciexplore: Caller, demo: dict[str, str]) -> None:
     Path("there").write_text("mine")
     done = ciexplore("taskcluster", "download", demo["taskcluster.task"], "--output", "there")

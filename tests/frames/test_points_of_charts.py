@@ -41,6 +41,14 @@ def test_medians_are_those_before_and_after_an_event() -> None:
     assert closer.levels == (Level(1, 2, 2), Level(3, 3, 9))
 
 
+def test_points_that_are_not_finite_are_counted_apart_from_missing_ones() -> None:
+    frame = pl.DataFrame({"x": [0.0, 1, 2, None, 4], "y": [1.0, float("inf"), float("nan"), float("inf"), None]})
+    found = ChartData(frame, "x", "y").points()
+    assert (len(found.frame), found.missing, found.not_finite) == (1, 2, 2)
+    empty = ChartData(frame[1:], "x", "y").points()
+    assert (empty.window, empty.missing, empty.not_finite) == (None, 2, 2)
+
+
 def test_of_two_rows_at_one_place_of_the_axis_the_nearer_one_is_found() -> None:
     frame = pl.DataFrame({"key": ["a", "b", "c", "d"], "x": [1.0, 1, 2, None], "y": [5.0, 9, 9, 8]})
     assert nearest_row(frame, ("x", 1.1), ("y", 8.0), "key") == "b"

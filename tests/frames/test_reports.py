@@ -52,6 +52,19 @@ def rows(names: list[str], url: str | None = None) -> pl.DataFrame:
     return pl.DataFrame(values, schema=SCHEMA.polars())
 
 
+@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
+def test_what_is_not_finite_is_counted_apart(number: float) -> None:
+    frame = rows(["a", "b", "c"])
+    odd = frame.with_columns(pl.Series("took", [1.0, number, None]))
+    page = render_report(odd, SCHEMA, ReportHeading("List"), made=MADE)
+    assert '<th class="n">not finite</th>' in page and "1 values, 1 missing, 1 not finite" in page
+    assert '<td>Took</td><td class="n">1</td><td class="n">1</td><td class="n">1</td>' in page
+    assert "not finite" not in render_report(frame, SCHEMA, ReportHeading("List"), made=MADE)
+    only = frame.with_columns(pl.lit(number).alias("took"))
+    page = render_report(only, SCHEMA, ReportHeading("List"), made=MADE)
+    assert '<td>Took</td><td class="n">0</td><td class="n">0</td><td class="n">3</td>' in page
+
+
 class Page(HTMLParser):
     """What a browser would make of a page: elements, attributes, and the text of its cells."""
 

@@ -24,7 +24,7 @@ cells = st.none() | st.floats(-1e6, 1e6) | st.sampled_from([math.nan, math.inf, 
 def assert_like_numpy(described: ColumnStatistics, values: np.ndarray, scale: float) -> None:
     assert described.n == len(values)
     if not len(values):
-        assert described == ColumnStatistics(0, described.missing)
+        assert described == ColumnStatistics(0, described.missing, not_finite=described.not_finite)
         return
     quantiles = np.quantile(values, [0, 0.5, 0.9, 0.95, 0.99, 1], method="linear")
     found = [described.min, described.median, described.p90, described.p95, described.p99, described.max]
@@ -43,7 +43,10 @@ def test_numbers_are_those_of_numpy_without_what_is_not_finite(values: list[floa
     shifted = [value if value is None or not math.isfinite(value) else value * 1e-3 + offset for value in values]
     described = statistics.describe(pl.Series("v", shifted, dtype=pl.Float64), NUMBER)
     usable = np.array([value for value in shifted if value is not None and math.isfinite(value)])
-    assert described.missing == len(values) - len(usable)
+    assert (described.missing, described.not_finite) == (
+        values.count(None),
+        len(values) - len(usable) - values.count(None),
+    )
     assert_like_numpy(described, usable, scale=1.0)
 
 
@@ -84,9 +87,8 @@ def test_each_group_is_described_as_if_it_were_alone(rows: list[tuple[str | None
     assert table["n"].to_list() == sorted(table["n"], reverse=True)
     for row in table.iter_rows(named=True):
         alone = statistics.describe(frame.filter(pl.col("g").eq_missing(row["group"]))["v"], NUMBER)
-        found = [row[name] for name in ("n", "missing", *statistics.NUMBERS)]
-        for name, value in zip(("n", "missing", *statistics.NUMBERS), found, strict=True):
-            expected = getattr(alone, name)
+        for name in ("n", "missing", "not_finite", *statistics.NUMBERS):
+            value, expected = row[name], getattr(alone, name)
             assert value == expected or value == pytest.approx(expected, rel=1e-9, abs=1e-9), name
 
 
@@ -114,6 +116,16 @@ def test_a_report_has_a_row_for_each_column_of_numbers_with_its_unit() -> None:
         ("duration", "s", 2, 1, 3.0),
         ("tasks", "tasks", 2, 1, 3.0),
     ]
+
+
+def test_what_is_not_finite_is_counted_apart_from_what_is_missing() -> None:
+    rows = [("1", "failed", 2.0, 1), ("2", "failed", math.inf, 2), ("3", None, math.nan, 3), ("4", None, None, 4)]
+    table, schema = statistics.report(frame_from_rows(SCHEMA, rows), SCHEMA)
+    assert table.select("n", "missing", "not_finite", "max").rows() == [(1, 1, 2, 2.0), (4, 0, 0, 4.0)]
+    assert not schema["not_finite"].hidden
+    assert statistics.report(FRAME, SCHEMA)[1]["not_finite"].hidden
+    table, _ = statistics.report(frame_from_rows(SCHEMA, rows), SCHEMA, columns=["duration"], by="state")
+    assert table.select("group", "n", "missing", "not_finite").rows() == [("failed", 1, 0, 1), (None, 0, 1, 1)]
 
 
 def test_a_report_by_group_has_a_row_for_each_group() -> None:

@@ -70,6 +70,19 @@ def text_of(app: App[Any], selector: str) -> str:
     return "\n".join(strip.text.rstrip() for strip in strips)
 
 
+async def test_what_is_not_finite_is_counted_apart() -> None:
+    app = PanelApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        odd = pl.Series("duration", [float("inf"), float("nan"), None] + [1.0] * 197)
+        panel = await show_rows(pilot, FRAME.with_columns(odd))
+        assert text_of(app, "#stats-scope").strip() == "not finite 2 · 200 shown tasks"
+        assert "missing" in text_of(app, "#stats-numbers") and panel._summary is not None
+        assert panel._summary.description.missing == 1
+        panel.step_column(1)
+        await settled(pilot)
+        assert text_of(app, "#stats-scope").strip() == "200 shown tasks"
+
+
 async def test_a_first_look_shows_durations_with_all_their_numbers() -> None:
     app = PanelApp()
     async with app.run_test(size=(200, 60)) as pilot:

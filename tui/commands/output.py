@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import shutil
 import sys
@@ -97,8 +98,23 @@ def _check_targets(output: Mapping[str, Any]) -> None:
             check_target(Path(text), overwrite=bool(output.get("overwrite")))
 
 
+def _check_distinct(output: Mapping[str, Any]) -> None:
+    """Raises `UsageError` where two outputs are one file, however it is spelled: the second would replace the first."""
+    named: dict[Path, str] = {}
+    for name, option in (("plot", "--plot"), ("report", "--report"), ("target", "-o")):
+        text = output.get(name)
+        if not text or text == "-":
+            continue
+        with contextlib.suppress(OSError, RuntimeError, ValueError):  # no such home, a loop of links: refused later
+            found = Path(text).expanduser().resolve()
+            if found in named:
+                raise UsageError(f"{text} is named twice: by {named[found]} and by {option}.", "Name two files.")
+            named[found] = option
+
+
 def _check_pairs(output: Mapping[str, Any]) -> None:
     """Raises `UsageError` for options of which one would have no effect."""
+    _check_distinct(output)
     fmt, target = output.get("fmt"), output.get("target")
     if output.get("spreadsheet_safe") and (form := chosen_format(fmt, target)) != "csv":
         raise UsageError(f"--spreadsheet-safe is for CSV, and this is {form}.", "Add --format csv, or leave it out.")
@@ -146,15 +162,17 @@ def emit(
     )  # fmt: skip
     if plot is not None:
         from backends.frames.figures import write_figure
-        from backends.frames.plots import plot_rows
+        from backends.frames.plots import explain_empty_plot, plot_rows
 
         chart, title = (resource.chart, resource.title) if resource is not None else (None, "")
-        drawn = (
-            figure()
-            if figure is not None and plot_column is None
-            else plot_rows(frame, schema, chart=chart, column=plot_column, title=title)
-        )
+        if figure is not None and plot_column is None:
+            drawn, empty = figure(), ""
+        else:
+            drawn = plot_rows(frame, schema, chart=chart, column=plot_column, title=title)
+            empty = explain_empty_plot(frame, schema, chart=chart, column=plot_column)
         write_figure(drawn, Path(plot), overwrite=overwrite)
+        if empty:
+            say(empty)
     names = output_columns({"columns": columns})
     if report is not None:
         from backends.frames.reports import write_report
@@ -185,6 +203,8 @@ def emit(
         _print(_harmless(shown.getvalue().decode()))
     elif to_stdout:
         sys.stdout.buffer.flush()
+    for words in export.explain_nulls(frame, form, export.select_columns(schema, names)):
+        say(words)
 
 
 def _report_heading(resource: Resource | None, column: str | None) -> ReportHeading:

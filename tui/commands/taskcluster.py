@@ -127,7 +127,10 @@ def show_statistics(
     by: str | None,
     **output: Any,
 ) -> None:
-    """Statistics of the numeric columns: n, missing, min, mean, median, p90, p95, p99, max, standard deviation."""
+    """Statistics of the numeric columns: n, missing, min, mean, median, p90, p95, p99, max, standard deviation.
+
+    ∞, -∞ and NaN are in none of these; where there are any, "not finite" counts them.
+    """
     from backends.frames import statistics
 
     def check(resource: Resource) -> None:

@@ -242,6 +242,7 @@ class ChartPanel(PlotWidget):
             (len(found.names[MOST_SERIES:]), "more series"),
             (len(found.events), f"{EVENT} marked"),
             (found.missing, "without a value"),
+            (found.not_finite, "not finite"),
             (found.outside, "outside"),
         ):
             if count:

@@ -181,7 +181,7 @@ def export_table(
 
 def _export(app: App[None], rows: pl.DataFrame, schema: Schema, choice: ExportChoice, heading: ReportHeading) -> None:
     """In a worker thread."""
-    _, error = crash_log.attempt(_write, rows, schema, choice, heading)
+    notes, error = crash_log.attempt(_write, rows, schema, choice, heading)
     if error is not None:
         app.call_from_thread(
             partial(app.notify, explain_write_error(error), title="Export failed", severity="error", timeout=10)
@@ -189,21 +189,23 @@ def _export(app: App[None], rows: pl.DataFrame, schema: Schema, choice: ExportCh
     else:
         shows = next(form.shows for form in EXPORT_FORMATS if form.name == choice.format)
         kind = {"plot": "A plot of ", "report": "A report of "}.get(shows, "")
-        message = f"{kind}{len(rows):,} rows in {choice.path}"
+        message = "\n".join([f"{kind}{len(rows):,} rows in {choice.path}", *(notes or ())])
         app.call_from_thread(partial(app.notify, message, title="Exported", markup=False))
 
 
-def _write(rows: pl.DataFrame, schema: Schema, choice: ExportChoice, heading: ReportHeading) -> None:
+def _write(rows: pl.DataFrame, schema: Schema, choice: ExportChoice, heading: ReportHeading) -> list[str]:
+    """Gives what is to be said about what the file does not show."""
     if choice.format == "html":
         write_report(rows, schema, choice.path, heading, columns=choice.columns, overwrite=choice.overwrite)
-        return
+        return []
     if choice.format == "svg" or choice.format == "png":
         from backends.frames.figures import write_figure
-        from backends.frames.plots import plot_rows
+        from backends.frames.plots import explain_empty_plot, plot_rows
 
         figure = plot_rows(rows, schema, chart=heading.chart, column=heading.column, title=heading.title)
         write_figure(figure, choice.path, overwrite=choice.overwrite)
-        return
+        empty = explain_empty_plot(rows, schema, chart=heading.chart, column=heading.column)
+        return [empty] if empty else []
     from backends.frames import export
 
     export.write(
@@ -215,3 +217,4 @@ def _write(rows: pl.DataFrame, schema: Schema, choice: ExportChoice, heading: Re
         spreadsheet_safe=choice.spreadsheet_safe,
         overwrite=choice.overwrite,
     )
+    return export.explain_nulls(rows, choice.format, choice.columns)

@@ -385,7 +385,11 @@ class StatisticsPanel(Widget, can_focus=True):
             return
         column = self._schema[self._column] if self._column is not None else None
         self.query_one("#stats-column", Static).update(Text(safe_text(column.label, 30) if column else ""))
-        self.query_one("#stats-scope", Static).update(Text(safe_text(self._scope)))
+        summary = self._summary
+        odd = summary.description.not_finite if summary is not None and summary.column == column else 0
+        # First, because the end of the line is cut; among the numbers it would push one out of a low panel.
+        scope = (f"not finite {odd:,} · " if odd else "") + safe_text(self._scope)
+        self.query_one("#stats-scope", Static).update(Text(scope))
         by = next((group for group in self._groups if group.name == self._by), None)
         plain = column is None or column.is_text
         log, group = self.query_one("#stats-log", Static), self.query_one("#stats-group", Static)
