@@ -14,6 +14,7 @@ from backends.capsules.recorder import Recorder
 from backends.capsules.writer import check_capsule_target, write_capsule
 from backends.errors import AppError, OperationCancelledError, UsageError
 from backends.frames.formats import format_bytes
+from backends.http.content_encoding import is_known
 from backends.http.errors import HttpError, redact_url, sanitize
 from backends.logs.sources import from_log
 from backends.pool import map_concurrently
@@ -240,6 +241,8 @@ def _save_artifacts(
         with http.downloader() as connection, connection.open(file.url, cancel=own) as download:
             for _ in download.chunks():
                 pass
+            if not is_known(download.encoding):
+                raise AppError(f"its encoding {sanitize(download.encoding, 40)} cannot be undone, so it is left out.")
 
     return _try_all(read, files, "artifacts", lambda file: file.name or file.key, cancel, progress, summary, notes)
 

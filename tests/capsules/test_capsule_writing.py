@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
 import zipfile
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -65,6 +68,21 @@ def test_a_log_that_is_an_artifact_too_stays_a_log(tmp_path: Path) -> None:
         written(tmp_path / "a.capsule", recorder)
     with open_capsule(tmp_path / "a.capsule") as capsule:
         assert [entry.kind for entry in capsule.manifest.entries] == ["log"]
+
+
+@pytest.mark.parametrize(("encoding", "kept"), [("xx", 0), ("gzip", 1), ("", 1)])
+def test_an_encoding_that_cannot_be_undone_is_not_kept(tmp_path: Path, encoding: str, kept: int) -> None:
+    """Else the capsule would be refused."""
+    body = gzip.compress(b"[]") if encoding == "gzip" else b"[]"
+    sent: Any = SimpleNamespace(encoding=encoding, status=200, headers={}, hops=(), chunks=lambda: iter([body]))
+
+    with Recorder(clock=lambda: NOW) as recorder:
+        download: Any = recorder.open("https://ci.example/a", 0, False, None, lambda: sent)
+        assert list(download.chunks()) == [body]
+        written(tmp_path / "a.capsule", recorder)
+    with open_capsule(tmp_path / "a.capsule") as capsule:
+        assert len(capsule.manifest.entries) == kept
+        assert capsule.verify() == []
 
 
 def test_secrets_are_left_out(tmp_path: Path) -> None:
