@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from backends.locators import Locator
     from backends.prow.bucket import ObjectDownloader
     from backends.prow.store_s3 import S3Store
-    from backends.resources import LogAddress, Resource
+    from backends.resources import ImageFile, LogAddress, Resource
 
 
 def _is_url(url: str) -> bool:
@@ -55,6 +55,7 @@ class Session:
         self.capsule = capsule
         self.opened: dict[str, Locator] = {}  # by its text: every list that was opened
         self.opened_logs: dict[str, LogAddress] = {}  # by its URL
+        self.opened_images: dict[str, ImageFile] = {}  # by the text of its locator
         self.demo = demo
         self.examples = examples
         self.waits = Waits()
@@ -152,6 +153,11 @@ class Session:
         self.opened[locator.text()] = locator
         http = self.http.with_mode(Mode.REFRESH) if refresh and self.mode == "normal" else self.http
         return open_resource(locator, http, self.settings, cancel or CancelToken())
+
+    def remember_image(self, image: ImageFile) -> None:
+        """That it is looked at. An image in an archive is not a file of its own: its list leads to the archive."""
+        if image.locator is not None and image.files is not None:
+            self.opened_images[image.locator.text()] = image
 
     def parse(self, text: str) -> Locator:
         """The locator of what a user pasted or typed. Raises `InvalidLocatorError`."""

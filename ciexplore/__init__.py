@@ -80,7 +80,7 @@ def open(
     if capsule is None:
         session = Session(config.load(overrides=overrides), mode=mode)
     else:
-        _check_mode(mode)
+        _check_capsule(capsule, mode)
         session = open_capsule_session(Path(capsule), **overrides)
     try:
         if capsule is not None and locator == "":
@@ -92,9 +92,11 @@ def open(
         raise
 
 
-def _check_mode(mode: str) -> None:
+def _check_capsule(capsule: object, mode: str) -> None:
     from backends.errors import UsageError
 
+    if not isinstance(capsule, str | Path):
+        raise UsageError(f"capsule is a {type(capsule).__name__}, not the path of a file.", "Give a text or a Path.")
     if mode != "normal":
         raise UsageError(f"The mode {mode[:40]!r} and a capsule exclude each other.", "A capsule asks no server.")
 

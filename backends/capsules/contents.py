@@ -52,6 +52,13 @@ def describe(manifest: Manifest) -> list[str]:
         f"version {manifest.version} of the layout",
         f"{', '.join(counts)}, {format_bytes(sum(entry.size for entry in files))}",
     ]
+    listed = [sum(one.logs for one in manifest.lists), sum(one.artifacts for one in manifest.lists)]
+    held = [sum(entry.kind == kind for entry in files) for kind in ("log", "artifact")]
+    if any(count > here for count, here in zip(listed, held, strict=True)):
+        lines.append(
+            f"note: its lists count {_count(listed[0], 'log')} and {_count(listed[1], 'artifact')}: "
+            "a file that is both, or is in several lists, is held once."
+        )
     if manifest.note:
         lines.append(f"note: {safe_text(manifest.note, limit=1000)}")
     if manifest.private or any(entry.private for entry in manifest.entries):

@@ -14,10 +14,11 @@ from backends.capsules.recorder import Recorder
 from backends.capsules.writer import check_capsule_target, write_capsule
 from backends.errors import AppError, OperationCancelledError, UsageError
 from backends.frames.formats import format_bytes
+from backends.http.content_encoding import is_known
 from backends.http.errors import HttpError, redact_url, sanitize
 from backends.logs.sources import from_log
 from backends.pool import map_concurrently
-from backends.resources import ListContents, LogAddress, Resource, Row, read_list
+from backends.resources import ImageFile, ListContents, LogAddress, Resource, Row, read_list
 from backends.systems import open_resource
 from backends.transfers.files import RemoteFile, select_files
 
@@ -33,8 +34,8 @@ Progress = Callable[[str], None]
 @dataclass(frozen=True)
 class CapsuleOptions:
     """`logs`: also the log of each row, and what Enter opens on it. `artifacts`: globs of files. `private`: also what
-    is requested with credentials. `opened_logs`: logs that were read, whatever list they are of. `lenient`: a list that
-    cannot be saved is noted, unless it is the only one."""
+    is requested with credentials. `opened_logs`, `opened_images`: what was looked at, whatever list it is of.
+    `lenient`: a list that cannot be saved is noted, unless it is the only one."""
 
     logs: bool = False
     artifacts: tuple[str, ...] = ()
@@ -42,6 +43,7 @@ class CapsuleOptions:
     private: bool = False
     overwrite: bool = False
     opened_logs: tuple[LogAddress, ...] = ()
+    opened_images: tuple[ImageFile, ...] = ()
     lenient: bool = False
 
 
@@ -93,6 +95,11 @@ def create_capsule(
     if options.opened_logs:
         recorder.kind = "log"
         _save_logs(options.opened_logs, http, cancel, progress, summary, summary.notes)
+    if options.opened_images:
+        recorder.kind = "artifact"
+        images = options.opened_images
+        chosen = [one for image in images if image.files is not None for batch in image.files(cancel) for one in batch]
+        _save_artifacts(chosen, http, cancel, progress, summary, summary.notes)
     content = recorder.entries
     written = [entry for entry, _ in content if entry.file]
     write_capsule(
@@ -234,6 +241,8 @@ def _save_artifacts(
         with http.downloader() as connection, connection.open(file.url, cancel=own) as download:
             for _ in download.chunks():
                 pass
+            if not is_known(download.encoding):
+                raise AppError(f"its encoding {sanitize(download.encoding, 40)} cannot be undone, so it is left out.")
 
     return _try_all(read, files, "artifacts", lambda file: file.name or file.key, cancel, progress, summary, notes)
 

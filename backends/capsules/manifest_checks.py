@@ -20,6 +20,7 @@ from backends.capsules.layout import (
     parse_time,
     setting_names,
 )
+from backends.http.content_encoding import is_known
 from backends.http.errors import sanitize
 from backends.locators.base import InvalidLocatorError
 from backends.systems import MAX_LENGTH, parse_locator
@@ -89,6 +90,8 @@ def _check_entry(entry: Entry) -> None:
         raise ValueError("its manifest has a request without a digest, or with one that is none")
     if any("\n" in text or "\r" in text or "\0" in text for text in _texts(entry)):
         raise ValueError("its manifest has a header of more than one line")
+    if entry.encoding and not is_known(entry.encoding):
+        raise ValueError(f"it has a body with the encoding {_quote(entry.encoding)}, which this program cannot undo")
     if entry.error is not None:
         if entry.file or entry.size or entry.sha256 or entry.encoding or not 400 <= entry.status < 500:
             raise ValueError("its manifest contradicts itself: a refusal has no body and a status of 400 to 499")

@@ -44,6 +44,7 @@ from backends.errors import AppError
 from backends.extraction.limits import ExtractionBudget, ExtractionLimits
 from backends.extraction.members import FILE, PARSER_ERRORS, zip_entry_kind
 from backends.extraction.zip_directory import ZipDirectory
+from backends.http.content_encoding import EncodingError, decode
 from backends.http.errors import HttpError, from_response, not_in_capsule, sanitize, too_large
 from backends.http.response import Freshness, Response, ResponseSource
 
@@ -169,7 +170,8 @@ class Capsule:
     def verify(
         self, cancel: CancelToken | None = None, progress: Callable[[int, int], None] | None = None
     ) -> list[tuple[str, str]]:
-        """Reads all of it; gives (file, what is wrong with it) of each body that is not what the manifest says."""
+        """Reads all of it, and decodes what is encoded; gives (file, what is wrong with it) of each body that is not
+        what the manifest says."""
         wrong: list[tuple[str, str]] = []
         entries = [entry for entry in self.manifest.entries if entry.file]
         for number, entry in enumerate(entries):
@@ -189,6 +191,11 @@ class Capsule:
             digest.update(piece)
             size += len(piece)
         self._check_digest(entry, size, digest.hexdigest())
+        try:
+            for _ in decode(self._pieces(entry, cancel), entry.encoding) if entry.encoding else ():
+                pass
+        except EncodingError as error:
+            raise _damaged(self.path, f"{entry.file} cannot be decoded") from error
         self._verified.add(entry.key)
 
     def _check_digest(self, entry: Entry, size: int, sha256: str) -> None:

@@ -25,6 +25,7 @@ from backends.capsules.layout import (
     without_version,
 )
 from backends.errors import FileError
+from backends.http.content_encoding import is_known
 from backends.http.errors import HttpError, sanitize
 
 if TYPE_CHECKING:
@@ -233,6 +234,8 @@ class _RecordedDownload:
             body.write(chunk)
             yield chunk
         one = self._download
+        if not is_known(one.encoding):  # a capsule with it would be refused
+            return
         self._recorder.add(
             "GET", self._requested, DOWNLOADED, "", self._private, one.status, one.headers, body,
             encoding=one.encoding, hops=tuple(headers for _, headers in one.hops),

@@ -34,7 +34,7 @@ def decode(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
 
     Raises `EncodingError` for an encoding that is not known or not kept, `TruncatedEncodingError` for a missing end.
     """
-    names = [name for name in (part.strip().lower() for part in encoding.split(",")) if name not in ("", "identity")]
+    names = _names(encoding)
     if len(names) > _MOST_LAYERS:
         raise EncodingError("too many encodings")
     decoded: Iterator[bytes] = iter(chunks)
@@ -43,6 +43,16 @@ def decode(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
             raise EncodingError("an encoding that was not asked for")
         decoded = _DECODERS[name](decoded)
     return decoded
+
+
+def is_known(encoding: str) -> bool:
+    """Whether `decode` can undo it here."""
+    names = _names(encoding)
+    return len(names) <= _MOST_LAYERS and all(name in _DECODERS and _is_usable(name) for name in names)
+
+
+def _names(encoding: str) -> list[str]:
+    return [name for name in (part.strip().lower() for part in encoding.split(",")) if name not in ("", "identity")]
 
 
 def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:

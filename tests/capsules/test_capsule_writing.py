@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
 import zipfile
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.cancel import CancelToken
-from backends.capsules.layout import canonical_url, file_name, is_file_name, request_key
+from backends.capsules.contents import describe
+from backends.capsules.layout import SavedList, canonical_url, file_name, is_file_name, request_key
 from backends.capsules.reader import open_capsule
 from backends.capsules.recorder import Recorder
 from backends.capsules.writer import write_capsule
@@ -65,6 +69,43 @@ def test_a_log_that_is_an_artifact_too_stays_a_log(tmp_path: Path) -> None:
         written(tmp_path / "a.capsule", recorder)
     with open_capsule(tmp_path / "a.capsule") as capsule:
         assert [entry.kind for entry in capsule.manifest.entries] == ["log"]
+
+
+@pytest.mark.parametrize(
+    ("logs", "artifacts", "words"),
+    [
+        (1, 0, ""),
+        (1, 1, "its lists count 1 log and 1 artifact: a file that is both, or is in several lists, is held once"),
+        (2, 0, "its lists count 2 logs and 0 artifacts: a file that is both, or is in several lists, is held once"),
+    ],
+)
+def test_a_summary_that_counts_less_than_the_lists_says_why(
+    tmp_path: Path, logs: int, artifacts: int, words: str
+) -> None:
+    with Recorder(clock=lambda: NOW) as recorder:
+        recorder.kind = "log"
+        record(recorder, "https://ci.example/a.log", b"a line")
+        listed = SavedList("gs://a/", "a list", 1, "row", logs=logs, artifacts=artifacts)
+        write_capsule(tmp_path / "a.capsule", recorder.entries, [listed], settings={}, created=recorder.now)
+    with open_capsule(tmp_path / "a.capsule") as capsule:
+        said = describe(capsule.manifest)
+    assert said[1].startswith("0 responses, 1 log, 0 artifacts, ")
+    assert [line.removeprefix("note: ").rstrip(".") for line in said[2:]] == ([words] if words else [])
+
+
+@pytest.mark.parametrize(("encoding", "kept"), [("xx", 0), ("gzip", 1), ("", 1)])
+def test_an_encoding_that_cannot_be_undone_is_not_kept(tmp_path: Path, encoding: str, kept: int) -> None:
+    """Else the capsule would be refused."""
+    body = gzip.compress(b"[]") if encoding == "gzip" else b"[]"
+    sent: Any = SimpleNamespace(encoding=encoding, status=200, headers={}, hops=(), chunks=lambda: iter([body]))
+
+    with Recorder(clock=lambda: NOW) as recorder:
+        download: Any = recorder.open("https://ci.example/a", 0, False, None, lambda: sent)
+        assert list(download.chunks()) == [body]
+        written(tmp_path / "a.capsule", recorder)
+    with open_capsule(tmp_path / "a.capsule") as capsule:
+        assert len(capsule.manifest.entries) == kept
+        assert capsule.verify() == []
 
 
 def test_secrets_are_left_out(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import ciexplore
+from backends.errors import UsageError
 from tests.capsules.conftest import TASKS, SavedDemo
 
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -55,6 +56,9 @@ def test_what_it_lacks_and_what_is_no_capsule_is_said(saved_demo: SavedDemo, tmp
         pytest.raises(ciexplore.AppError, match="is not in this capsule"),
     ):
         tasks.frame()
+    for odd in (5, 0, b"a.capsule", ["a.capsule"]):
+        with pytest.raises(UsageError, match=rf"capsule is a {type(odd).__name__}, not the path of a file"):
+            ciexplore.open(group, capsule=odd)  # type: ignore[arg-type]
     with pytest.raises(ciexplore.AppError, match="is not a file"):
         ciexplore.open(group, capsule=tmp_path / "missing.capsule")
     with pytest.raises(ciexplore.AppError, match="exclude each other"):

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from backends.capsules.reader import open_capsule
+from backends.queries.locators import PivotTable, Source
 from backends.session import open_capsule_session
 from tests.capsules.conftest import TASKS, SavedDemo
 from tests.driving import filter_rows, loaded, running, screen_text, showing, shown_view, until, view
 from tui.widgets.capsule_dialog import CapsuleDialog
+from tui.widgets.image_pane import ImagePane
 from tui.widgets.log_pane import LogPane
 from tui.widgets.palette import PaletteDialog
 
@@ -94,6 +96,46 @@ async def test_what_was_looked_at_is_saved(demo: dict[str, str], tmp_path: Path)
         assert capsule.verify() == []
         assert [one.locator for one in capsule.manifest.lists] == [app.session.opened.popitem()[0]]
         assert [one.url for one in capsule.manifest.entries if one.kind == "log" and "live_backing" in one.url]
+
+
+@pytest.mark.parametrize(("name", "keys"), [("taskcluster.failed-task", ""), ("prow.build-failed", "xa")])
+async def test_an_image_and_a_query_that_were_looked_at_are_saved_and_open_from_the_capsule(
+    demo: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, keys: str
+) -> None:
+    monkeypatch.setenv("CIEXPLORE_IMAGES", "blocks")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    target = tmp_path / "seen.capsule"
+    async with running(demo[name]) as (app, pilot):
+        if keys:
+            await pilot.press(*keys)
+            await until(pilot, lambda: loaded(app) and "all files" in shown_view(app).title)
+        images = shown_view(app).resource.locator.text()
+        await filter_rows(app, pilot, "name:.png")
+        image = shown_view(app).cursor_row
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(view(app), ImagePane) and "▀▀▀" in screen_text(app))
+        pivot = PivotTable(("name",), sources=(Source("rows", images),))
+        app.open_locator(pivot)
+        await until(pilot, lambda: not isinstance(view(app), ImagePane) and loaded(app))
+        assert pivot.text() in app.session.opened
+        app._save_capsule()
+        await until(pilot, lambda: isinstance(app.screen, CapsuleDialog))
+        assert f"{len(app.session.opened)} lists and 1 file" in screen_text(app)
+        assert "queries are run again over their lists" in str(app.screen.query_one("#capsule-about", Static).render())
+        app.screen.query_one("#capsule-path", Input).value = str(target)
+        await pilot.press("enter")
+        await until(pilot, target.exists)
+        opened = list(app.session.opened)
+    with open_capsule(target) as capsule:
+        assert capsule.verify() == []
+        assert sorted(one.locator for one in capsule.manifest.lists) == sorted(opened)
+        assert [one.url for one in capsule.manifest.entries if one.kind == "artifact" and ".png" in one.url]
+    async with showing(open_capsule_session(target), images) as (app, pilot):
+        await filter_rows(app, pilot, "name:.png")
+        assert shown_view(app).cursor_row == image
+        await pilot.press("enter")
+        await until(pilot, lambda: "▀▀▀" in screen_text(app) or "not in this capsule" in screen_text(app))
+        assert "PNG image" in screen_text(app)
 
 
 async def test_saving_over_a_file_is_refused_and_said(demo: dict[str, str], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -247,6 +248,13 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         for name in ("rows", "logs", "artifacts")
         for count in (-1, 10**10, 2**63, 10**30)
     },
+    **{
+        f"the encoding {encoding[:10]}": (
+            lambda encoding=encoding: zipped(("capsule.json", manifest(entry(encoding=encoding))), (FILE, BODY)),
+            "which this program cannot undo",
+        )
+        for encoding in ("xx", "x" * 100, "gzip, xx", "gzip, gzip, gzip", "compress", "\x1b[2J")
+    },
     "files that overlap": (overlapping, "Overlapped entries"),
     "more than a zip may hold": (lambda: with_stated_size(1 << 31), "suspected zip bomb"),
 }
@@ -272,10 +280,15 @@ def test_refused_when_it_is_opened(name: str, tmp_path: Path, ciexplore: Caller)
     assert [one.name for one in tmp_path.iterdir()] == ["hostile.capsule"]
 
 
+CUT = gzip.compress(BODY * 100)[:20]
 WRONG_BODIES: dict[str, Callable[[], bytes]] = {
     "other bytes": lambda: zipped(("capsule.json", manifest(entry())), (FILE, b'{"a": 2}')),
     "another digest": lambda: zipped(("capsule.json", manifest(entry(sha256="0" * 64))), (FILE, BODY)),
     "fewer bytes than stated": lambda: with_stated_size(9),
+    "gzip that is none": lambda: zipped(("capsule.json", manifest(entry(encoding="gzip"))), (FILE, BODY)),
+    "gzip that is cut short": lambda: zipped(
+        ("capsule.json", manifest(entry(encoding="gzip", size=20, sha256=hashlib.sha256(CUT).hexdigest()))), (FILE, CUT)
+    ),
     "flipped bits": lambda: usual().replace(zlib_body(), zlib_body()[:-1] + b"\xff"),
 }
 
@@ -329,8 +342,6 @@ def test_too_many_files_are_refused(tmp_path: Path) -> None:
 
 def test_a_compressed_body_that_unpacks_too_far_is_refused(tmp_path: Path) -> None:
     """The content-encoding that is left on a body is a second layer."""
-    import gzip
-
     from backends.cancel import CancelToken
     from backends.http import CachePolicy, Http, Mode
     from backends.http.errors import ResponseTooLargeError
@@ -345,6 +356,26 @@ def test_a_compressed_body_that_unpacks_too_far_is_refused(tmp_path: Path) -> No
         pytest.raises(ResponseTooLargeError),
     ):
         http.get("https://ci.example/list", policy=CachePolicy(), cancel=CancelToken())
+
+
+def test_an_encoding_that_is_not_installed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from backends.http import content_encoding
+
+    monkeypatch.setitem(content_encoding._usable, "br", False)
+    path = tmp_path / "br.capsule"
+    path.write_bytes(zipped(("capsule.json", manifest(entry(encoding="br"))), (FILE, BODY)))
+    with pytest.raises(CapsuleError, match="the encoding “br”, which this program cannot undo"):
+        open_capsule(path)
+
+
+def test_verifying_decodes_what_is_encoded(tmp_path: Path) -> None:
+    body = gzip.compress(BODY)
+    path = tmp_path / "gzip.capsule"
+    described = entry(encoding="gzip", size=len(body), sha256=hashlib.sha256(body).hexdigest())
+    path.write_bytes(zipped(("capsule.json", manifest(described)), (FILE, body)))
+    with open_capsule(path) as capsule:
+        assert capsule.verify() == []
+        assert b"".join(capsule.open_body(capsule.manifest.entries[0])) == body
 
 
 def test_a_recorded_sentence_cannot_affect_a_terminal(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def make_dialogs(output: Path) -> dict[str, Callable[[], ModalScreen[Any]]]:
     return {
         "download": lambda: DownloadDialog(LONG, files, output),
         "long plan": lambda: DownloadDialog(LONG, files_in_folders, output),
-        "capsule": lambda: CapsuleDialog(3, 40, output / "x.capsule"),
+        "capsule": lambda: CapsuleDialog(3, 40, 2, output / "x.capsule", queries=True),
         "pivot": lambda: PivotDialog(OpenSource(Source("shown", ""), ColumnsOnly(), COLUMNS.empty())),  # type: ignore
         "copy": lambda: CopyDialog([CopyChoice("row", "text", f"{n} {LONG}") for n in range(40)]),
         "views": lambda: ViewsDialog(LONG, {f"{n} {LONG}": ListSettings() for n in range(40)}, lambda name: None),

@@ -45,15 +45,19 @@ class CapsuleDialog(FormDialog[CapsuleChoice]):
     button = "Save"
     does = "saves"
 
-    def __init__(self, lists: int, logs: int, path: Path) -> None:
-        """`lists`, `logs`: how many were opened. `path`: the file to suggest."""
+    def __init__(self, lists: int, logs: int, files: int, path: Path, *, queries: bool = False) -> None:
+        """`lists`, `logs`, `files`: how many were opened. `queries`: some of the lists are made of others. `path`: the
+        file to suggest."""
         super().__init__("Save what I have looked at")
-        self._lists, self._logs, self._path = lists, logs, path
+        self._counts = {"list": lists, "log": logs, "file": files}
+        self._queries, self._path = queries, path
 
     def compose_body(self) -> ComposeResult:
-        lists = f"{self._lists:,} list{'s' * (self._lists != 1)}"
-        logs = f" and {self._logs:,} log{'s' * (self._logs != 1)}" if self._logs else ""
-        about = f"{lists}{logs}, read again without your credentials: one file to open anywhere, also when CI is gone."
+        *first, last = (f"{count:,} {noun}{'s' * (count != 1)}" for noun, count in self._counts.items() if count)
+        seen = f"{', '.join(first)} and {last}" if first else last
+        about = f"{seen}, read again without your credentials: one file to open anywhere, also when CI is gone."
+        if self._queries:
+            about += " SQL and pivot queries are run again over their lists."
         yield Static(about, id="capsule-about", markup=False)
         with Horizontal(classes="field"):
             yield Label("To")
@@ -91,7 +95,9 @@ def save_capsule(app: App[None], session: Session) -> None:
             app.run_worker(partial(_save, app, session, choice), thread=True, group="capsule", exit_on_error=False)
 
     path = Path.cwd() / f"looked-at-{time.strftime('%Y%m%d-%H%M%S')}.capsule"
-    app.push_screen(CapsuleDialog(len(session.opened), len(session.opened_logs), path), start)
+    counts = len(session.opened), len(session.opened_logs), len(session.opened_images)
+    queries = any(locator.system == "query" for locator in session.opened.values())
+    app.push_screen(CapsuleDialog(*counts, path, queries=queries), start)
 
 
 def _save(app: App[None], session: Session, choice: CapsuleChoice) -> None:
@@ -123,7 +129,11 @@ def _create(
     session: Session, choice: CapsuleChoice, cancel: CancelToken, progress: Callable[[str], None]
 ) -> CapsuleSummary:
     options = CapsuleOptions(
-        logs=choice.logs, overwrite=choice.overwrite, opened_logs=tuple(session.opened_logs.values()), lenient=True
+        logs=choice.logs,
+        overwrite=choice.overwrite,
+        opened_logs=tuple(session.opened_logs.values()),
+        opened_images=tuple(session.opened_images.values()),
+        lenient=True,
     )
     with Recorder() as recorder, session.recording_http(recorder) as http:
         return create_capsule(

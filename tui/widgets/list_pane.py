@@ -305,6 +305,7 @@ class ListPane(PlainVertical):
         if isinstance(target, ImageFile):
             from tui.widgets.image_pane import ImagePane
 
+            self._session.remember_image(target)
             return ImagePane(target, self._session.settings.images)
         from tui.widgets.tree import TreePane
 
