@@ -52,6 +52,7 @@ class OrderedInputApp(App[None]):
         self._marker = 0  # number of the marker that is on its way
         self._rounds = 0  # markers to be sent until the event that is handled has had all its effects; 0: none is
         self._typed = False  # whether letters went to a text box since the last marker
+        self._awaits_filter = False  # whether what was typed has to take effect before the event that waits
         self._screen_before: DOMNode | None = None  # the top screen when the event was handled
         self._workers_before: set[Worker[object]] = set()
         self._lost: asyncio.TimerHandle | None = None
@@ -78,7 +79,7 @@ class OrderedInputApp(App[None]):
                 continue
             is_text = self._is_text(event)
             if self._typed and not is_text:
-                self._typed = False
+                self._typed, self._awaits_filter = False, True
                 self._hold(self.screen, 2)  # what was typed takes effect first: a filter before the click into its rows
                 return
             self._input.popleft()
@@ -143,20 +144,24 @@ class OrderedInputApp(App[None]):
         if self.screen is not self._screen_before:  # a screen was opened or closed: its own messages come first
             self._screen_before, self._rounds = self.screen, ROUNDS
             self._workers_before = set(self.workers)  # one that waits for what the screen returns opens nothing now
-        elif not self._is_opening():
+        elif not self._is_opening() and not (self._awaits_filter and self._is_filtering()):
             self._rounds -= 1
         if self._rounds:
             self._send_marker()
             return
         assert self._lost is not None
         self._lost.cancel()
-        self._screen_before = None
+        self._screen_before, self._awaits_filter = None, False
         if self.focused is None:
             self.restore_focus()
         await self._handle_input()
 
     def restore_focus(self) -> None:
         """Called when an event has left nothing with the focus: no key would do anything."""
+
+    def _is_filtering(self) -> bool:
+        """Whether a large table still looks for the rows that a typed filter leaves."""
+        return any(worker.group == "view" and not worker.is_finished for worker in self.workers)
 
     def _is_opening(self) -> bool:
         """Whether a worker that the event started is about to put something in front."""

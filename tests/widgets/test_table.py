@@ -256,8 +256,22 @@ async def test_a_big_table_is_filtered_in_a_thread_and_only_the_newest_filter_co
         assert (table.row_count, table.busy) == (30, False)
 
 
+async def test_letters_of_a_filter_do_not_wait_for_its_rows_but_the_finished_filter_is_applied_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(FrameTable, "TYPED_ROWS", 0)
+    async with running(frame(30)) as (app, table, pilot):
+        table.set_filter("task 1", typing=True)
+        assert table.busy and table.row_count == 30
+        table.set_filter("task 12")  # Enter: the next key acts on these rows
+        assert table.shown_rows["label"].to_list() == ["task 12"]
+        await settled(app, pilot)
+        await settled(app, pilot)
+        assert table.shown_rows["label"].to_list() == ["task 12"] and not table.busy
+
+
 async def test_opening_the_filter_of_a_big_table_prepares_its_first_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FrameTable, "INLINE_ROWS", 0)
+    monkeypatch.setattr(FrameTable, "TYPED_ROWS", 0)
     made: list[int] = []
     haystack = filters.search_text
     monkeypatch.setattr(
