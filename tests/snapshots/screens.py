@@ -44,7 +44,7 @@ SCREENS = (
     Screen("tree", "taskcluster.artifact-kinds-task", ("t",), ready="payload"),
     Screen("image", "taskcluster.failed-task", ("slash", *"fail-screenshot", "enter", "enter"), ready="switched off"),
     Screen("clusters", _GROUP, ("C",), ready="18 clusters"),
-    Screen("builds", "prow.completeness-job", ready="140 builds"),
+    Screen("builds", "prow.completeness-job", ready="140 builds · fetched"),
     Screen("files", "prow.build-failed", ready="6 files"),
     Screen("matrix", _JOB, ready=" tests"),
     Screen("signatures", "perf.signatures", ready="651 signatures"),
@@ -75,7 +75,7 @@ async def settle(app: Explorer, pilot: Pilot[None], ready: str = "") -> str:
 
 def _is_loaded(app: Explorer) -> bool:
     top = app.current_list.top if app.current_list is not None else None
-    asks = any(worker.group == "message" and not worker.is_finished for worker in app.workers)
+    asks = any(worker.group in ("message", "complete") and not worker.is_finished for worker in app.workers)
     return not asks and "looking for" not in screen_text(app) and (loaded(app) if hasattr(top, "is_loading") else True)
 
 
