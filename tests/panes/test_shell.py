@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import Input
 
 from backends.frames.export_formats import EXPORT_FORMATS
 from tests.driving import loaded, running, screen_text, shown_view, until, view
-from tui.app import TopBar
+from tui.app import Explorer, TopBar
 from tui.keymap import KEYS
 from tui.widgets.dialogs import ConfirmDialog, HelpDialog
 from tui.widgets.download_dialog import DownloadDialog
@@ -112,17 +113,22 @@ async def test_the_palette_runs_an_action_of_the_list(demo: dict[str, str]) -> N
         await until(pilot, lambda: shown_view(app).has_class("-statistics"))
 
 
+async def start_paused_download(app: Explorer, pilot: Pilot[None]) -> None:
+    """Of all rows that are shown; it goes on until it is resumed or cancelled."""
+    await pilot.press("a", "d")
+    await until(pilot, lambda: isinstance(app.screen, DownloadDialog) and app.screen._plan is not None)
+    await pilot.press("enter")
+    await until(pilot, lambda: app.transfers is not None and app.transfers.job is not None)
+    await until(pilot, lambda: app.transfers.job.transfer is not None)
+    app.transfers.job.transfer.pause()
+
+
 async def test_quitting_during_a_download_asks_first_and_escape_stays(
     demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("CIEXPLORE_OUTPUT", str(tmp_path))
     async with running(demo["taskcluster.finished-group"]) as (app, pilot):
-        await pilot.press("a", "d")
-        await until(pilot, lambda: isinstance(app.screen, DownloadDialog) and app.screen._plan is not None)
-        await pilot.press("enter")
-        await until(pilot, lambda: app.transfers is not None and app.transfers.job is not None)
-        await until(pilot, lambda: app.transfers.job.transfer is not None)
-        app.transfers.job.transfer.pause()
+        await start_paused_download(app, pilot)
         await pilot.press("q")
         await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
         await pilot.press("escape")
@@ -158,12 +164,7 @@ async def test_ctrl_q_in_a_dialog_asks_once_while_a_download_runs(
 ) -> None:
     monkeypatch.setenv("CIEXPLORE_OUTPUT", str(tmp_path))
     async with running(demo["taskcluster.finished-group"]) as (app, pilot):
-        await pilot.press("a", "d")
-        await until(pilot, lambda: isinstance(app.screen, DownloadDialog) and app.screen._plan is not None)
-        await pilot.press("enter")
-        await until(pilot, lambda: app.transfers is not None and app.transfers.job is not None)
-        await until(pilot, lambda: app.transfers.job.transfer is not None)
-        app.transfers.job.transfer.pause()
+        await start_paused_download(app, pilot)
         await pilot.press("question_mark", "ctrl+q")
         await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
         await pilot.press("ctrl+q")
