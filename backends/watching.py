@@ -16,7 +16,7 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
-from backends.frames.formats import has_ended_badly, has_not_ended, is_waiting
+from backends.frames.formats import has_failed, has_not_ended, is_waiting
 from backends.http.errors import HttpError
 from backends.resources import Resource, Row, read_list
 from backends.session import Session
@@ -70,7 +70,7 @@ class Progress:
     @property
     def red_text(self) -> str:
         """ "35 failed · 2 exception": the states that ended badly."""
-        return " · ".join(f"{count:,} {state}" for state, count in self.counts.items() if has_ended_badly(state))
+        return " · ".join(f"{count:,} {state}" for state, count in self.counts.items() if has_failed(state))
 
     @property
     def text(self) -> str:
@@ -199,7 +199,7 @@ def _progress(resource: Resource, rows: pl.DataFrame, column: str, seen: set[str
         rows[column].value_counts(sort=True).sort("count", column, descending=[True, False]).iter_rows()
     )
     counts = {state or "unknown": count for state, count in sorted(found.items(), key=_urgency)}
-    failed = [state for state in found if state and has_ended_badly(state)]
+    failed = [state for state in found if state and has_failed(state)]
     failures: list[Any] = []
     for row in rows.filter(pl.col(column).is_in(failed)).iter_rows(named=True):
         if row[resource.schema.key] not in seen:
@@ -213,4 +213,4 @@ def _progress(resource: Resource, rows: pl.DataFrame, column: str, seen: set[str
 
 def _urgency(item: tuple[str | None, int]) -> tuple[int, int, str]:
     state, count = item[0] or "", item[1]
-    return (0 if state and has_ended_badly(state) else 1 if state and has_not_ended(state) else 2), -count, state
+    return (0 if state and has_failed(state) else 1 if state and has_not_ended(state) else 2), -count, state

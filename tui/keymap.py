@@ -67,7 +67,7 @@ KEYS: tuple[Key, ...] = (
     Key("start-quit", "ctrl+q", "app.quit", "start", "Quit", "Quit"),
     # A list
     Key("filter", "slash", "filter", "view", "Filter the rows as you type", "Filter"),
-    Key("failed", "exclamation_mark", "filter_failed", "view", "Show only the rows that failed; again shows all"),
+    Key("failed", "exclamation_mark", "filter_failed", "view", "Show only what failed or had an exception; again all"),
     Key("download", "d", "download", "view", "Download the marked rows (or the one under the cursor)", "Download"),
     Key("export", "e", "export", "view", f"Export: rows as {list_export_formats()}", "Export"),
     Key("statistics", "h", "statistics", "view", "Statistics and histogram of a column; again walks it", "Stats"),

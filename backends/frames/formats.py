@@ -209,11 +209,6 @@ def state_tone(state: str) -> Tone:
 
 
 def has_failed(state: str) -> bool:
-    """Whether the code under test failed."""
-    return state_style(state).tone is Tone.BAD
-
-
-def has_ended_badly(state: str) -> bool:
     """Whether it failed, the infrastructure did, or somebody stopped it. What is run again has not ended."""
     return state_style(state).tone in (Tone.BAD, Tone.EXCEPTION)
 

@@ -59,7 +59,7 @@ def sql(
 @click.option("--value", metavar="V", default="", help="The column that is summed up; not needed for count and failed.")
 @click.option(
     "--by", "aggregate", type=click.Choice(AGGREGATES), default="count", show_default=True,
-    help="How; failed is the percentage of rows that failed.",
+    help="How; failed is the percentage of rows that failed or ended by an exception.",
 )  # fmt: skip
 @filter_option
 @click.option("--root-url", metavar="URL", help="Taskcluster deployment: a root URL, or firefox, or community.")

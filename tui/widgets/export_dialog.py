@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from tui.widgets.inputs import RadioDot, TickBox, TickList
 from tui.widgets.table import FrameTable
 
 Rows = Literal["marked", "shown", "all"]
+WriteRows = Callable[[pl.DataFrame, str], None]  # all rows, and what they lack, in words
 _ROWS: tuple[Rows, ...] = get_args(Rows)
 
 
@@ -159,9 +161,20 @@ def _with_suffix(path: Path, form: str) -> Path:
 
 
 def export_table(
-    app: App[None], table: FrameTable, schema: Schema, stem: str, heading: ReportHeading | None = None
+    app: App[None],
+    table: FrameTable,
+    schema: Schema,
+    stem: str,
+    heading: ReportHeading | None = None,
+    lack: str = "",
+    complete: Callable[[WriteRows], None] | None = None,
 ) -> None:
-    """Opens the dialog for a table; `stem` begins the suggested file name. `heading`: what a plot or a report says."""
+    """Opens the dialog for a table; `stem` begins the suggested file name. `heading`: what a plot or a report says.
+
+    `lack`: what is to be said of the rows afterwards. `complete`: where rows lack cells that are still to be read. It
+    gets what writes the file, to be called with the whole table once all cells have come: the dialog opens at once, and
+    nothing opens by itself later.
+    """
     path = Path.cwd() / f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}.csv"
     dialog = ExportDialog(schema, path=path, marked=table.marked_count, shown=table.row_count, total=table.total_count)
 
@@ -173,13 +186,23 @@ def export_table(
         described = heading or ReportHeading(stem)
         if choice.rows != "shown":
             described = replace(described, filter="" if choice.rows == "all" else "the marked rows")
-        work = partial(_export, app, rows, schema, choice, described)
-        app.run_worker(work, thread=True, group="export", exit_on_error=False)
+
+        def write(rows: pl.DataFrame, lack: str) -> None:
+            work = partial(_export, app, rows, schema, choice, described, lack)
+            app.run_worker(work, thread=True, group="export", exit_on_error=False)
+
+        if complete is None:
+            write(rows, lack)
+        else:
+            keys = rows.select(schema.key)
+            complete(lambda frame, lack: write(keys.join(frame, schema.key, how="left", maintain_order="left"), lack))
 
     app.push_screen(dialog, start)
 
 
-def _export(app: App[None], rows: pl.DataFrame, schema: Schema, choice: ExportChoice, heading: ReportHeading) -> None:
+def _export(
+    app: App[None], rows: pl.DataFrame, schema: Schema, choice: ExportChoice, heading: ReportHeading, lack: str
+) -> None:
     """In a worker thread."""
     notes, error = crash_log.attempt(_write, rows, schema, choice, heading)
     if error is not None:
@@ -189,7 +212,7 @@ def _export(app: App[None], rows: pl.DataFrame, schema: Schema, choice: ExportCh
     else:
         shows = next(form.shows for form in EXPORT_FORMATS if form.name == choice.format)
         kind = {"plot": "A plot of ", "report": "A report of "}.get(shows, "")
-        message = "\n".join([f"{kind}{len(rows):,} rows in {choice.path}", *(notes or ())])
+        message = "\n".join([f"{kind}{len(rows):,} rows in {choice.path}", *(notes or ()), *([lack] if lack else ())])
         app.call_from_thread(partial(app.notify, message, title="Exported", markup=False))
 
 

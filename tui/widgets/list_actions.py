@@ -159,24 +159,19 @@ class ActiveView(ArrangedView):
         self.app.download(f"{count} of {self.title}", partial(resource.files, rows))  # type: ignore[attr-defined]
 
     def action_export(self) -> None:
-        if self.table is None or self.resource is None or not self.table.total_count:
+        table, resource = self.table, self.resource
+        if table is None or resource is None or not table.total_count:
             self.app.notify(NOTHING["export"])
-        elif self.resource.quick_columns and not self.is_loading:
-            self._exports_later = True
-            self.show_progress("reading what the rows lack")
-        else:
-            self.export_rows()
-
-    def export_rows(self) -> None:
-        if self.table is None or self.resource is None:
             return
         from backends.resources import describe_list
         from tui.widgets.export_dialog import export_table
 
         measured = self.query_one(StatisticsPanel).column if self.has_class("-statistics") else None
         column = measured.name if measured is not None else None
-        heading = describe_list(self.resource, filter=self.table.filter_text, column=column)
-        export_table(self.app, self.table, self.resource.schema, self.resource.noun[1], heading)
+        heading = describe_list(resource, filter=table.filter_text, column=column)
+        lack = "The list was still loading: there may be more rows and cells." if self.is_loading else ""
+        complete = self.export_when_complete if resource.quick_columns and not lack else None
+        export_table(self.app, table, resource.schema, resource.noun[1], heading, lack, complete)
 
     def action_browse(self) -> None:
         url = self.resource.web_url(self.cursor_row) if self.resource is not None else None

@@ -30,6 +30,7 @@ from tui.widgets.table import FrameTable
 
 if TYPE_CHECKING:
     from backends.session import Session
+    from tui.widgets.export_dialog import WriteRows
 
 _PAGES_TICK = 0.3  # seconds between two times that pages are shown, while they come faster
 _SIGHT_TICK = 0.3  # seconds between two checks which rows are on the screen, while rows still arrive
@@ -58,7 +59,7 @@ class LoadingView(PlainVertical):
         self._freshness: Freshness | None = None
         self._first_key = ""  # of the row that the cursor begins on, until it has come
         self._meant_key = ""  # of the row that the locator meant, which some lists only know with their rows
-        self._exports_later = False  # when all rows have all of their cells
+        self._write_rows: WriteRows | None = None  # an export that waits until all rows have all of their cells
         self._in_sight: tuple[list[str], frozenset[str] | None] = ([], None)  # keys, and columns that are asked for
         self._complete_cancel = CancelToken()
         self._refresh_cancel = CancelToken()
@@ -87,10 +88,6 @@ class LoadingView(PlainVertical):
 
     def show_counts(self) -> None:
         """Other rows are there, shown or marked."""
-        raise NotImplementedError
-
-    def export_rows(self) -> None:
-        """All rows have all of their cells, for which an export waited."""
         raise NotImplementedError
 
     def show_progress(self, text: str) -> None:
@@ -133,6 +130,7 @@ class LoadingView(PlainVertical):
             self._start_refreshing(self.resource)
 
     def stop_work(self) -> None:
+        self.drop_export()
         self._refresh_cancel.cancel()
         self._complete_cancel.cancel()
         self._message_cancel.cancel()
@@ -147,6 +145,7 @@ class LoadingView(PlainVertical):
     # ---- loading ---------------------------------------------------------------------------------------------
     def load(self, refresh: bool = False) -> None:
         """Starts to fetch the list, dropping an earlier fetch that still runs."""
+        self.drop_export()
         self._refresh_cancel.cancel()
         self._complete_cancel.cancel()
         self._cancel.cancel()
@@ -313,7 +312,7 @@ class LoadingView(PlainVertical):
 
     def _asked_columns(self, resource: Resource) -> frozenset[str] | None:
         """What every row needs where not all columns are cheap: those, and what is filtered, sorted or summed up by."""
-        if not resource.quick_columns or self._exports_later or self.has_class("-statistics"):
+        if not resource.quick_columns or self._write_rows is not None or self.has_class("-statistics"):
             return None
         asked = self.table.columns_in_use if self.table is not None else frozenset[str]()
         return asked.union(resource.quick_columns)
@@ -365,10 +364,23 @@ class LoadingView(PlainVertical):
     def _finish_completing(self, error: AppError | None) -> None:
         if error is not None:
             self.app.show_error(error)  # type: ignore[attr-defined]
-        if self._exports_later:
-            self._exports_later = False
+        write, self._write_rows = self._write_rows, None
+        if write is not None and self.table is not None:
             self.show_progress("")
-            self.export_rows()
+            write(self.table.frame, f"Some cells could not be read: {error.sentence}" if error is not None else "")
+
+    def export_when_complete(self, write: WriteRows) -> None:
+        """Calls `write` with all rows once they have all of their cells."""
+        self._write_rows = write
+        self.show_progress("reading what the rows lack")
+
+    def drop_export(self) -> None:
+        """Says so if an export waited for cells that are not read any more."""
+        if self._write_rows is not None:
+            self._write_rows = None
+            if self.query(StatusLine):  # the list may be going
+                self.show_progress("")
+            self.app.notify("It was stopped before all cells were read; nothing was written.", title="Not exported")
 
     # ---- asking for changes by itself, while the list is looked at --------------------------------------------
     def _start_refreshing(self, resource: Resource) -> None:

@@ -373,9 +373,7 @@ class ResourceView(ActiveView):
 
     def action_stop(self) -> None:
         self._complete_cancel.cancel()
-        if self._exports_later:
-            self._exports_later = False
-            self.show_progress("")
+        self.drop_export()
         (self._action_cancel or self._cancel).cancel()
 
     def action_back(self) -> None:
