@@ -117,7 +117,10 @@ class SinceList(Listing):
         rows = rows.filter(same)
         if rows.is_empty():
             what = "this test" if at.test else "this cluster"
-            raise UsageError(f"There is no failure of {what} there.", "List the failures and take one from there.")
+            raise UsageError(
+                f"There is no failure of {what} there.",
+                "`ciexplore failures` with the same locator lists what there is (--by test, --by cluster).",
+            )
         counts = rows.group_by("job").len().sort("len", "job", descending=[True, False])
         rows = rows.filter(pl.col("job").eq_missing(counts["job"][0])).sort("time", descending=True, nulls_last=True)
         subject = reader.subjects[str(rows["key"][0]).rpartition("#")[0]]

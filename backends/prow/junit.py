@@ -550,7 +550,7 @@ class TestCases(_JUnitView):
     def __init__(self, locator: JUnitView, bucket: BucketReader) -> None:
         super().__init__(locator, bucket)
         if locator.test:
-            self.schema = JUNIT_RESULTS
+            self.schema, self.noun = JUNIT_RESULTS, ("result", "results")  # type: ignore[misc]
         elif locator.is_of_many_builds:
             self.schema = JUNIT_TESTS_OF_BUILDS
 

@@ -17,6 +17,7 @@ import polars as pl
 from backends.errors import AppError
 from backends.frames.formats import format_bytes, safe_text
 from backends.frames.schema import Column, Kind, Schema
+from backends.loading import format_seconds_left
 from backends.transfers.states import FINAL_STATES, PRESENT_STATES, FileTransfer, PlanRow, TransferState
 
 _ARRIVED = frozenset({TransferState.STORED, TransferState.VERIFIED, TransferState.UNCHECKED})
@@ -85,7 +86,7 @@ class TransferSnapshot:
 
 def describe_transfer(now: TransferSnapshot) -> str:
     """How far it is, in one line: "12 of 35 files, 4.2 MB, 1.1 MB/s, 20 s left"."""
-    left = f", {now.eta:,.0f} s left" if now.eta is not None else ""
+    left = f", {format_seconds_left(now.eta)} left" if now.eta is not None else ""
     if now.waits:
         left = f", {safe_text(now.waits[0].text)}"
     return f"{now.ended:,} of {now.total:,} files, {format_bytes(now.bytes_done)}, {format_bytes(now.rate)}/s{left}"

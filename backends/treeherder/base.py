@@ -149,7 +149,8 @@ def log_of(row: Row, root: str, *, live: bool = False) -> LogAddress | None:
     artifact = Artifact(task.task_id, task.run, "public/logs/live.log" if live else LOG, root)
     failed = row.get("result") in FAILED_RESULTS
     name = row.get("name") or row.get("series") or f"task {task.task_id}"
-    return LogAddress(artifact.text(), f"log of {name}", artifact, live, failed=failed)
+    push = f" · {str(row['revision'])[:12]}" if row.get("revision") else ""  # many pushes have a job of that name
+    return LogAddress(artifact.text(), f"log of {name}{push}", artifact, live, failed=failed)
 
 
 # Columns and cells

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Input, OptionList
 
 from backends.cancel import CancelToken
+from backends.errors import AppError
 from backends.frames.schema import Column, Kind, Schema
 from backends.queries.locators import Source
 from backends.queries.sources import OpenSource
@@ -231,6 +233,36 @@ async def test_enter_before_the_plan_is_there_says_that_it_was_taken(tmp_path: P
         await until(pilot, lambda: "Starts as soon as that is known. Esc cancels." in screen_text(app))
         assert not app.result
         listed.set()
+        await until(pilot, lambda: app.result)
+
+
+async def test_files_that_cannot_be_listed_promise_no_start(tmp_path: Path) -> None:
+    def fail(cancel: CancelToken) -> Iterator[list[RemoteFile]]:
+        raise AppError("The server is away.", "Wait.")
+
+    app = Host(DownloadDialog("all", fail, tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "The server is away." in screen_text(app))
+        await pilot.press("f2")
+        await pilot.pause()
+        assert "Starts as soon" not in screen_text(app) and not app.result
+
+
+async def test_globs_that_no_file_matches_are_said_and_start_nothing(tmp_path: Path) -> None:
+    def named(cancel: CancelToken) -> Iterator[list[RemoteFile]]:
+        yield [replace(file, name=f"public/{number}.json") for number, file in enumerate(next(files(cancel)))]
+
+    app = Host(DownloadDialog("all", named, tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "500 files to fetch" in screen_text(app))
+        app.screen.query_one("#download-globs", Input).value = "*.jsn"
+        await until(pilot, lambda: "None of the 500 files matches *.jsn." in screen_text(app))
+        await pilot.press("f2")
+        await pilot.pause()
+        assert not app.result and app.screen.query_one("#go", Button).disabled
+        app.screen.query_one("#download-globs", Input).value = ""
+        await until(pilot, lambda: "500 files to fetch" in screen_text(app))
+        await pilot.press("f2")
         await until(pilot, lambda: app.result)
 
 

@@ -364,7 +364,7 @@ class MenuDialog(ChoiceDialog[Entry]):
         Binding("k", "move(-1)", show=False),
         *(Binding(key, f"run('{key}')", show=False) for key in _MENU_LETTERS),
     ]
-    keys = "letter runs · / narrows · esc closes"
+    keys = "a letter runs its entry · / narrows · esc closes"
     placeholder = "words of the entry"
 
     def __init__(self, title: str, sections: Sequence[tuple[str, Sequence[Entry]]]) -> None:

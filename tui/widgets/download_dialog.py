@@ -64,6 +64,7 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
         self._cancel = CancelToken()
         self._number = 0
         self._confirmed = False
+        self._is_planning = True
         self._said = ""  # what is listed or wrong, while there is no plan
 
     def compose_body(self) -> ComposeResult:
@@ -124,8 +125,16 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
             self.query_one("#download-counts", Static).update(Text(text + soon))
 
     def _show_error(self, error: str) -> None:
-        self._confirmed = False
+        self._confirmed, self._is_planning = False, False
         self._show_counts(error)
+        self.query_one("#download-tree-text", Static).update("")
+
+    def _explain_no_files(self) -> str:
+        globs = self.query_one("#download-globs", Input).value.split()
+        if not self._files or not globs:
+            return "There are no files to download."
+        of = f"None of the {len(self._files):,} files matches" if len(self._files) > 1 else "The file does not match"
+        return f"{of} {safe_text(' '.join(globs), 200)}. Globs match whole names, e.g. *.json or */logs/*."
 
     def _set_files(self, files: list[RemoteFile]) -> None:
         self._files = files
@@ -142,6 +151,9 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
         plan, tree = result
         self._plan = plan
         self.enable_button(bool(plan.rows))
+        if not plan.rows:
+            self._show_error(self._explain_no_files())
+            return
         if self._confirmed:
             self.action_go()
         self.query_one("#download-counts", Static).update(describe_plan(plan))
@@ -156,7 +168,7 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
 
     def _start_plan(self, files: list[RemoteFile]) -> None:
         self._number += 1
-        self._plan, self._said = None, "Making the plan…"
+        self._plan, self._said, self._is_planning = None, "Making the plan…", True
         globs = self.query_one("#download-globs", Input).value.split()
         output = Path(self.query_one("#download-output", Input).value or ".").expanduser().absolute()
         overwrite = self.query_one("#download-overwrite", TickBox).value
@@ -164,7 +176,7 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
         self.run_worker(work, thread=True, group="plan", exit_on_error=False)
 
     def action_go(self) -> None:
-        if self._plan is None:
+        if self._is_planning and self._plan is None:
             self._confirmed = True  # it starts when the plan is ready
             self._show_counts(self._said)
         elif self._plan is not None and self._plan.rows:

@@ -19,6 +19,7 @@ from backends.cancel import CancelToken
 from backends.downloads import ContentKind, DownloadedFile, inspect_file, read_image_file
 from backends.errors import AppError
 from backends.frames.formats import format_bytes, safe_text, state_glyph
+from backends.loading import format_seconds_left
 from backends.locators import Locator
 from backends.logs import sources
 from backends.resources import Document, Finished, ImageFile
@@ -88,7 +89,7 @@ class TransfersPane(PlainVertical):
         text-wrap: nowrap; text-overflow: ellipsis; display: none; }
     TransfersPane #transfers-empty { padding: 2 4; height: 1fr; }
     TransfersPane FrameTable, TransfersPane StateBar { display: none; }
-    TransfersPane #transfers-why { height: 2; padding: 0 1; display: none; text-wrap: nowrap; text-overflow: ellipsis; }
+    TransfersPane #transfers-why { height: auto; min-height: 2; max-height: 6; padding: 0 1; display: none; }
     TransfersPane #transfers-why.-shown { display: block; }
     TransfersPane.-any > FrameTable, TransfersPane.-any > StateBar, TransfersPane.-any > #transfers-path,
     TransfersPane.-any > #transfers-head { display: block; }
@@ -391,7 +392,7 @@ class TransfersPane(PlainVertical):
         line.set_class(row is not None, "-shown")
         if row is not None and self.job is not None:
             happened, advice = describe_file(row, self.job.plan.output)
-            text = Text(happened, "bold", no_wrap=True, overflow="ellipsis")
+            text = Text(happened, "bold")  # the reason of a failure is shown whole
             line.update(text.append(f"\n{advice}", "not bold"))
 
     # ---- opening ---------------------------------------------------------------------------------------------
@@ -535,13 +536,5 @@ def format_progress(snapshot: TransferSnapshot) -> str:
         parts.append("paused (p resumes)")
     elif not snapshot.finished:
         parts.append(f"{format_bytes(snapshot.rate)}/s")
-        parts += [f"{_format_eta(snapshot.eta)} left"] if snapshot.eta is not None else []
+        parts += [f"{format_seconds_left(snapshot.eta)} left"] if snapshot.eta is not None else []
     return " · ".join(parts)
-
-
-def _format_eta(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
