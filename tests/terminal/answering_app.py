@@ -43,8 +43,9 @@ def state_of(app: Explorer) -> dict[str, Any]:
     kind = type(screen).__name__
     writes = screen.query_one(_PATHS[kind], Input).value if kind in _PATHS else None
     for prompt in screen.query(PromptLine):
-        if prompt.display and prompt.purpose == "save":
-            writes = prompt.query_one(Input).value
+        box = prompt.query_one(Input)
+        if prompt.purpose == "save" and app.focused is box:  # readers of other panes may have theirs open, too
+            writes = box.value
     top = pane.top if pane is not None else None
     locator = getattr(top, "locator", None)
     place = "transfers" if pane is None else f"{type(top).__name__} {type(locator).__name__}" if top else "start"
