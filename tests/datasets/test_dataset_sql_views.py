@@ -21,7 +21,7 @@ from backends.treeherder.datasets.dataset import Dataset, PushWindow, ViewOption
 from backends.treeherder.datasets.duckdb_engine import open_duckdb
 from backends.treeherder.datasets.fetch_log import FetchRecord
 from backends.treeherder.datasets.mirror import mirror
-from backends.treeherder.datasets.sql_views import DERIVED, SQL_VIEWS, WINDOWED, read_sql, run_view
+from backends.treeherder.datasets.sql_views import DERIVED, SQL_VIEWS, WINDOWED, ignored_options, read_sql, run_view
 from backends.treeherder.datasets.store import DamagedDatasetError, DatasetStore
 from backends.treeherder.datasets.store_files import open_store_files
 from backends.treeherder.datasets.tables import PUSHES
@@ -167,9 +167,26 @@ def test_damaged_and_missing_files_are_named(tmp_path: Path) -> None:
         calculate(tmp_path / "store", "revisions", ViewOptions())
 
 
+@pytest.mark.parametrize("name", SQL_VIEWS)
+def test_all_engines_ignore_the_same_options_of_a_view(tmp_path: Path, name: str) -> None:
+    _fill(tmp_path / "store")
+    with DatasetStore(tmp_path / "store") as store:
+        opened = Dataset(store, "autoland", ViewOptions(PushWindow(START, START + 90_000)))
+        VIEWS[name].build(opened)
+    ours = set(opened.ignored_options())
+    assert ours - {"commits", "tolerance"} == set(ignored_options(VIEWS[name]))
+    assert ("excluded" in ours) is (name != "rectified") and "since" not in ours
+    assert ("within" in ours) is (name not in ("rectified", "revisions"))
+    assert ("tolerance" in ours) is (name not in ("rectified", "revisions", "groups", "durations"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["signatures", "--tolerance", "0.9"], "--tolerance has no effect on the view signatures."),
+        (["groups", "--exclude-framework-ids", "2"], "--exclude-framework-ids has no effect on the view groups."),
+        (["coverage", "--since", "30d"], "--since has no effect on the view coverage."),
+        (["alerts", "--within", "5m", "--engine", "duckdb"], "--within has no effect on the view alerts."),
         (["jobs", "--engine", "duckdb"], "The view 'jobs' needs the engine polars."),
         (["coverage", "--engine", "spark"], "The view 'coverage' needs the engine polars."),
         (["nonsense' --", "--engine", "duckdb"], "There is no view"),

@@ -277,7 +277,7 @@ def _print_sql_view(
     from backends.frames import filters
     from backends.treeherder.datasets.duckdb_engine import open_duckdb
     from backends.treeherder.datasets.spark_engine import open_spark
-    from backends.treeherder.datasets.sql_views import check_options, find_sql_view, run_view
+    from backends.treeherder.datasets.sql_views import check_options, find_sql_view, ignored_options, run_view
     from backends.treeherder.datasets.store_files import open_store_files
 
     view = find_sql_view(name)
@@ -285,6 +285,7 @@ def _print_sql_view(
     check_output(view.schema, options)
     view_options = _read_view_options(**options)
     check_options(view_options)
+    _refuse_ignored(name, ignored_options(view))
     open_engine: Any = open_spark if engine == "spark" else open_duckdb
     with open_store_files(store, repository, view_options.window) as files, open_engine(files) as opened:
         frame = run_view(view, opened, files, view_options)
@@ -302,9 +303,14 @@ def _print_view(name: str, store: Path, repository: str | None, filter_text: str
     with _open_dataset(store, repository, **options) as opened:
         with opened.store.reading():
             frame, note = view.build(opened), view_note(opened, view.needs)
+        _refuse_ignored(name, opened.ignored_options())
         if note:
             say(f"note: {note}")
     _emit_filtered(frame, view.schema, filter_text, options)
+
+
+def _refuse_ignored(view: str, options: list[str]) -> None:
+    refuse_options(options, f"has no effect on the view {view}")
 
 
 def _emit_filtered(frame: pl.DataFrame, schema: Schema, text: str, options: dict[str, Any]) -> None:

@@ -71,16 +71,42 @@ class ViewOptions:
     excluded: tuple[int, ...] = EXCLUDED_FRAMEWORKS
 
 
+# What is calculated where an option counts: the name of the cached property of `Dataset`.
+_OPTION_VALUES = {
+    "since": "window",
+    "until": "window",
+    "within": "counted_window",
+    "without_expired": "counted_window",
+    "commits": "commits",
+    "tolerance": "groups",
+    "excluded": "rectified",
+}
+
+
 class Dataset:
     """The tables of one repository, and what several views need of them, calculated once."""
 
     def __init__(self, store: DatasetStore, repository: str, options: ViewOptions | None = None) -> None:
         self.store, self.repository, self.options = store, repository, options or ViewOptions()
 
+    def ignored_options(self) -> list[str]:
+        """The options, as the command line names them, that nothing which was calculated so far depends on."""
+        return [option for option, value in _OPTION_VALUES.items() if value not in vars(self)]
+
+    @cached_property
+    def window(self) -> PushWindow:
+        """Of what is selected by time."""
+        return self.options.window
+
+    @cached_property
+    def counted_window(self) -> PushWindow:
+        """Of what is counted, which jobs that came too late are left out of."""
+        return self.options.window
+
     def table(self, name: str) -> pl.LazyFrame:
         """The rows of the window: pushes and values by the time of the push (with a list of commits also of the pushes
         that it dates within), alert summaries by that of theirs, the others by what they belong to."""
-        rows, window = self.store.scan(name, self.repository), self.options.window
+        rows, window = self.store.scan(name, self.repository), self.window
         if window.is_open:
             return rows
         if name in ("pushes", "pairs"):
@@ -98,7 +124,7 @@ class Dataset:
     @cached_property
     def _in_window(self) -> pl.Expr:
         """Over rows of pushes and measurements: in the window by the push's time, or by the commit list's."""
-        window, dated = self.options.window, list[int]()
+        window, dated = self.window, list[int]()
         if self.options.commits is not None:
             in_window = self.commits.filter(window.contains("commit_ts")).lazy()
             heads = self.store.scan("pushes", self.repository).join(in_window, on="revision", how="semi")
@@ -116,7 +142,7 @@ class Dataset:
     @cached_property
     def shared(self) -> SharedRows:
         complete = shared_rows(self.store, self.repository)
-        if self.options.window.is_open:
+        if self.window.is_open:
             return complete
         rows = complete.rows.filter(self._in_window)
         leaders = rows.select(pl.col("signature_id").unique().alias("leader")).collect(engine="streaming")
@@ -128,8 +154,8 @@ class Dataset:
         pushes = self.table("pushes").select("push_id", "revision", pl.col("push_ts").alias("at"))
         if self.options.commits is not None:
             pushes = pushes.drop("at").join(self.commits.lazy(), on="revision").rename({"commit_ts": "at"})
-        pushes = pushes.filter(self.options.window.contains("at"))
-        ranked = pushes_by_signatures(self.table("pairs"), pushes, self.options.window)
+        pushes = pushes.filter(self.window.contains("at"))
+        ranked = pushes_by_signatures(self.table("pairs"), pushes, self.counted_window)
         if ranked.is_empty():
             return None
         number, total = ranked.select("push_id", "total").row(0)
@@ -144,7 +170,7 @@ class Dataset:
     @cached_property
     def counts(self) -> pl.DataFrame:
         """revision, at (epoch seconds), total, leaders: per commit of the list, or else per push."""
-        counts = count_per_commit(self.commits, self.table("pushes"), self.shared, self.options.window)
+        counts = count_per_commit(self.commits, self.table("pushes"), self.shared, self.counted_window)
         return counts.rename({"commit_ts": "at"})
 
     @cached_property

@@ -49,6 +49,16 @@ class EngineError(AppError):
     """DuckDB or Spark is not there, or could not run a view."""
 
 
+# What stands in the SQL of what an option counts for.
+_OPTION_WORDS = {
+    "since": "since_ts",
+    "until": "until_ts",
+    "within": "within_s",
+    "without_expired": "keep_expired",
+    "excluded": "excluded_frameworks",
+}
+
+
 class SqlEngine(Protocol):
     """Names of tables and texts of queries come from this package alone, never from data. Every method raises
     `EngineError`."""
@@ -86,6 +96,15 @@ def check_options(options: ViewOptions) -> None:
     for option, value in (("--commits", options.commits), ("--tolerance", options.tolerance)):
         if value is not None:
             raise UsageError(f"{option} needs the engine polars.", "Leave out --engine.")
+
+
+def ignored_options(view: ViewSpec) -> list[str]:
+    """The options, as the command line names them, that the view does not depend on."""
+    queries = {name: read_sql(f"window/{name}") for name in WINDOWED}
+    queries |= {name: read_sql(f"tables/{name}") for name in DERIVED}
+    query = read_sql(f"views/{view.name}")
+    text = "\n".join([query, *(queries[name] for name in _find_needed(query, queries) if name in queries)])
+    return [option for option, word in _OPTION_WORDS.items() if word not in re.sub(r"--.*", "", text)]
 
 
 def run_view(view: ViewSpec, engine: SqlEngine, store: StoreFiles, options: ViewOptions) -> pl.DataFrame:

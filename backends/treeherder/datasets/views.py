@@ -309,7 +309,7 @@ REVISIONS = Schema(
 @_view("revisions", "Performance jobs per push", ("push", "pushes"), REVISIONS, "pushes", "pairs")
 def revisions(dataset: Dataset) -> pl.DataFrame:
     """`count_per_push`, newest first."""
-    window = dataset.options.window
+    window = dataset.counted_window
     counts = count_per_push(dataset.table("pushes"), dataset.shared, dataset.groups, dataset.fetch_status(), window)
     named = counts.with_columns(pl.col("push_id").cast(pl.String).alias("push"), time_of("push_ts").alias("pushed"))
     return fit(named.reverse(), REVISIONS)
