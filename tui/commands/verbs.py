@@ -20,7 +20,7 @@ from backends.errors import UsageError
 from backends.locators.base import InvalidLocatorError, Locator
 from backends.locators.declared import DeclaredLocator, Verb
 from backends.systems import System, load, parse_locator
-from tui.commands.options import connection_options, download_options, filter_option, match_option
+from tui.commands.options import connection_options, download_options, filter_option, match_option, refuse_options
 from tui.commands.output import OUTPUT_NAMES, check_output, emit, output_options
 
 # System -> the click group with its hand-written verbs.
@@ -157,6 +157,8 @@ def _locator(cls: type[DeclaredLocator], verb: Verb, given: dict[str, Any]) -> L
     if text is not None and verb.read:
         flags = {name: tuple(chosen) for name, chosen in words.items()}
         found: Locator = load(verb.read)(text, {**given, **flags})
+        others = [name for name, value in given.items() if str(getattr(found, name, value)) != str(value)]
+        refuse_options(others, f"has no effect beside {text[:60]!r}, which says it itself")
         return found
     opened = _pasted(text, cls) if text is not None else None
     values: dict[str, Any] = {name: tuple(chosen) for name, chosen in words.items()}
