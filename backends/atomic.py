@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from backends.errors import FileError
+from backends.paths import expand_home
 
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -273,11 +274,11 @@ def _open_special(target: Path) -> BinaryIO | None:
         named = {"stdout": 1, "stderr": 2}.get(number[1])
         return os.fdopen(os.dup(named if named is not None else int(number[2] or number[3])), "wb")
     try:
-        mode = target.expanduser().stat().st_mode
+        mode = expand_home(target).stat().st_mode
     except OSError:
         return None
     if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
-        return target.expanduser().open("wb")
+        return expand_home(target).open("wb")
     return None
 
 
@@ -290,7 +291,7 @@ def _open_parent(target: Path, below: Path | None) -> tuple[int, str]:
         if not parts:
             raise FileError(f"{target} is not below {below}.")
         return open_directory(below, parts[:-1], create=True), parts[-1]
-    named = target.expanduser()
+    named = expand_home(target)
     if named.is_symlink() and not named.exists():
         raise SymlinkError(target)  # it may lead anywhere, and what it would make there was not asked for
     final = named.resolve()
@@ -331,10 +332,7 @@ def check_target(target: Path, *, overwrite: bool = False) -> None:
     """Raises the `FileError`s of `atomic_file` that can be known before there is anything to write."""
     if _DESCRIPTOR.fullmatch(str(target)):
         return
-    try:
-        named = target.expanduser()
-    except RuntimeError:  # ~NAME of a user that there is not
-        raise FileError(f"{target} is not a path: there is no such home directory.", "Write the full path.") from None
+    named = expand_home(target)
     try:
         if not named.exists():
             os.close(os.open(named.parent, OPEN_DIRECTORY))

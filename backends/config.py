@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.errors import UsageError
+from backends.paths import explain_impossible
 
 APP = "ciexplore"
 IMAGE_SETTINGS = ("auto", "kitty", "sixel", "blocks", "off")
@@ -334,12 +334,5 @@ def _check(settings: Settings, origins: Mapping[str, str]) -> Settings:
 
 def _check_path(text: str, where: str) -> None:
     """Raises `UsageError` for what no file can be called; whether there is one is another question."""
-    try:
-        os.lstat(Path(text).expanduser())
-    except (ValueError, RuntimeError) as error:  # a NUL; ~NAME of a user that there is not
-        why = "there is no such home directory" if isinstance(error, RuntimeError) else "it holds a NUL character"
-        raise UsageError(f"{where} is not a path: {why}.", "Set another path.") from error
-    except OSError as error:
-        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
-            words = (error.strerror or "").lower()
-            raise UsageError(f"{where} is not a usable path: {words}.", "Set another path.") from error
+    if why := explain_impossible(text):
+        raise UsageError(f"{where} is not a usable path: {why}.", "Set another path.")

@@ -18,6 +18,7 @@ from backends.errors import FileError, UsageError
 from backends.extraction.limits import is_archive
 from backends.image_headers import SIGNATURES, is_image
 from backends.images import MAX_BYTES
+from backends.paths import expand_home
 from backends.resources import Resource
 from backends.transfers.files import select_files
 from backends.transfers.plan import make_plan
@@ -65,7 +66,7 @@ def download_files(
     """
     cancel = cancel or CancelToken()
     files = list_files(resource, rows, match, cancel)
-    plan = make_plan(files, output.expanduser().absolute(), cancel=cancel, overwrite=overwrite)
+    plan = make_plan(files, expand_home(output).absolute(), cancel=cancel, overwrite=overwrite)
     transfer = Transfer(
         plan,
         open_downloader=session.open_downloader,

@@ -17,6 +17,7 @@ import click
 
 from backends import __version__
 from backends.errors import AppError, UsageError
+from backends.paths import expand_home, is_file
 from backends.systems import load, system_of, systems
 from tui.commands.options import CAPSULE, FAILURES, connection_options
 
@@ -100,11 +101,12 @@ def _open(locator: str | None, root_url: str | None, fresh: bool, mode: str | No
 def _is_capsule(text: str) -> bool:
     """Whether what the user wrote is the name of a file that is a capsule."""
     try:
-        if "://" in text or len(text) > 4096 or not Path(text).expanduser().is_file():
-            return False
-    except (RuntimeError, ValueError):  # ~NAME of a user that there is not; a NUL
+        path = expand_home(text)
+    except AppError:
         return False
-    found: bool = load("backends.capsules.reader:looks_like_capsule")(Path(text).expanduser())
+    if "://" in text or not is_file(path):
+        return False
+    found: bool = load("backends.capsules.reader:looks_like_capsule")(path)
     return found
 
 
@@ -163,7 +165,7 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if isinstance(error, BrokenPipeError):
             return _reader_left()
-        return _say(_unwritten(error) or _no_home(error) or _fault(error))
+        return _say(_unwritten(error) or _fault(error))
     return result if isinstance(result, int) else 0
 
 
@@ -187,13 +189,6 @@ def _unwritten(error: Exception) -> AppError | None:
 
     what = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else "the output"
     return FileError(f"Writing {what} failed: {disk_words(error)}.", "Make room, or write to another place.")
-
-
-def _no_home(error: Exception) -> AppError | None:
-    """What is said of ~NAME in a path, where there is no such user; None for every other error."""
-    if not isinstance(error, RuntimeError) or "home directory" not in str(error):
-        return None
-    return UsageError("A path begins with ~ and a name of which there is no home directory.", "Write the full path.")
 
 
 def _fault(error: Exception) -> AppError:

@@ -30,6 +30,7 @@ from backends.archives.store import ArchiveRecord, StoredArchive
 from backends.cancel import CancelToken
 from backends.errors import AppError, FileError, OperationCancelledError, UsageError
 from backends.http.errors import sanitize
+from backends.paths import expand_home
 
 if TYPE_CHECKING:
     from backends.config import Settings
@@ -144,7 +145,7 @@ def _has_both(environment: Mapping[str, str], name: str, other: str) -> bool:
 def _file(environment: Mapping[str, str], variable: str, name: str) -> Path:
     named = environment.get(variable)
     home = environment.get("HOME")
-    return Path(named).expanduser() if named else (Path(home) if home else Path.home()) / ".aws" / name
+    return expand_home(named) if named else (Path(home) if home else Path.home()) / ".aws" / name
 
 
 def _read_config(path: Path) -> configparser.RawConfigParser:

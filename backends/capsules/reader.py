@@ -47,6 +47,7 @@ from backends.extraction.zip_directory import ZipDirectory
 from backends.http.content_encoding import EncodingError, decode
 from backends.http.errors import HttpError, from_response, not_in_capsule, sanitize, too_large
 from backends.http.response import Freshness, Response, ResponseSource
+from backends.paths import expand_home, is_file
 
 if TYPE_CHECKING:
     from backends.http.caching import CacheableRequest
@@ -71,10 +72,10 @@ def looks_like_capsule(path: Path) -> bool:
 
 def open_capsule(path: Path, *, limits: ExtractionLimits | None = None) -> Capsule:
     """Raises `CapsuleError` for a file that cannot be read, is not a capsule, is damaged, or was made to do harm."""
-    path = path.expanduser()
+    path = expand_home(path)
     stream: IO[bytes] | None = None
     try:
-        if not path.is_file():
+        if not is_file(path):
             raise CapsuleError(f"{path} is not a file.", "Name a capsule: ciexplore capsule create makes one.")
         stream = path.open("rb")
         return Capsule(path, stream, limits or ExtractionLimits())

@@ -14,6 +14,7 @@ from backends.cancel import CancelToken
 from backends.capsules.layout import FORMAT, MANIFEST, VERSION, Entry, Manifest, SavedList, format_time
 from backends.capsules.recorder import RecordedBody
 from backends.errors import FileError
+from backends.paths import expand_home, is_link
 
 _FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can have; the manifest has the real ones
 _REGULAR_FILE = 0o100644 << 16
@@ -68,10 +69,11 @@ def check_capsule_target(target: Path, *, overwrite: bool = False) -> None:
     """Raises the `FileError`s of `write_capsule` that can be known before anything is read."""
     if str(target) == "-":
         raise FileError("A capsule is not written to stdout.", "Name a file.")
-    if target.expanduser().is_symlink():
+    named = expand_home(target)
+    if is_link(named):
         raise SymlinkError(target)
     check_target(target, overwrite=overwrite)
-    if target.expanduser().exists() and not target.expanduser().is_file():
+    if named.exists() and not named.is_file():
         raise FileError(f"{target} is not a regular file.", "Name a file: a capsule cannot be written into a pipe.")
 
 

@@ -28,6 +28,7 @@ from backends.frames.heat import HEAT_COLORS, HEAT_NAMES, heat_name
 from backends.frames.plots import plot_histogram, plot_points, plot_rows, plot_values
 from backends.frames.schema import Column, Kind, Schema
 from backends.frames.statistics import NUMBERS, describe, first_choice, measurable, numbers
+from backends.paths import expand_home
 
 MOST_ROWS = 2_000  # of the table; the rest is said
 _LONGEST = 2_000  # characters of a heading, a filter or a link
@@ -106,7 +107,7 @@ def write_report(
     """
     check_report_name(target)
     page = render_report(frame, schema, heading, columns=columns, made=made or datetime.now(UTC))
-    named = target.expanduser()
+    named = expand_home(target)
     with atomic_file(named, overwrite=overwrite, below=named.parent) as stream:
         stream.write(page.encode("utf-8", "replace"))
 

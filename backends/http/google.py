@@ -30,6 +30,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from backends.errors import AppError, UsageError
 from backends.http.policies import Identity
+from backends.paths import expand_home
 
 TOKEN_VARIABLES = ("CIEXPLORE_GCS_TOKEN", "CLOUDSDK_AUTH_ACCESS_TOKEN")
 TOKEN_FILE_VARIABLE = "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE"  # noqa: S105 - the name of a variable
@@ -61,11 +62,11 @@ def google_identity(origin: str, environment: Mapping[str, str]) -> Identity | N
         if token := environment.get(name, "").strip():
             return Identity(origin, "google:token", _TokenSource(name, token).headers)
     if path := environment.get(TOKEN_FILE_VARIABLE, "").strip():
-        return Identity(origin, "google:token", _TokenFile(Path(path).expanduser()).headers)
+        return Identity(origin, "google:token", _TokenFile(expand_home(path)).headers)
     if path := environment.get(FILE_VARIABLE, "").strip():
-        return _file_identity(origin, Path(path).expanduser(), is_explicit=True)
+        return _file_identity(origin, expand_home(path), is_explicit=True)
     path = environment.get("CLOUDSDK_CONFIG", "").strip()
-    directory = Path(path).expanduser() if path else _home(environment) / ".config" / "gcloud"
+    directory = expand_home(path) if path else _home(environment) / ".config" / "gcloud"
     file = directory / "application_default_credentials.json"
     return _file_identity(origin, file, is_explicit=False) if file.is_file() else None
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import os
 import re
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from backends.locators.base import InvalidLocatorError
 from backends.locators.pasted import PastedText, PastedUrl, split_url, unescape
+from backends.paths import expand_home, is_directory, path_exists
 from backends.prow.locators import (
     BUCKET,
     BUILD,
@@ -116,7 +116,7 @@ def _parse_local_path(path: str) -> ProwPath:
     ends = path.endswith("/")
     if at is None or (len(names) - at <= 2 and _holds_builds(path)):
         plain = at is None and len(names) > 1 and not _holds_builds(path)
-        at, ends = (len(names) - 1, ends or Path(path).is_dir()) if plain else (len(names), False)
+        at, ends = (len(names) - 1, ends or is_directory(path)) if plain else (len(names), False)
     if not at:
         raise InvalidLocatorError(
             "The directory above logs/ has to be named like the bucket.", "file:///DIRECTORY/BUCKET/"
@@ -141,21 +141,21 @@ def _root_at(names: list[str]) -> int | None:
 
 
 def _holds_builds(path: str) -> bool:
-    return any((Path(path) / root).is_dir() for root in ROOTS)
+    return any(is_directory(f"{path}/{root}") for root in ROOTS)
 
 
 def _parse_relative_path(text: str) -> ProwPath | None:
     """./DIR, ~/DIR or /DIR; None for what may be another system's file."""
     try:
-        path = os.path.abspath(Path(text).expanduser())  # noqa: PTH100 - takes .. away without asking the disk
-    except (OSError, RuntimeError) as error:  # the current directory is gone
+        path = os.path.abspath(expand_home(text))  # noqa: PTH100 - takes .. away without asking the disk
+    except OSError as error:  # the current directory is gone
         raise InvalidLocatorError(
             "The current directory does not exist any longer.", "Paste the complete path."
         ) from error
     if _root_at([name for name in path.split("/") if name]) is None and not (
-        path.endswith(_REPORTS) or Path(path).is_dir()
+        path.endswith(_REPORTS) or is_directory(path)
     ):
-        if not os.path.exists(path):  # noqa: PTH110 - takes any text
+        if not path_exists(path):
             printable = "".join(char if char.isprintable() else "\ufffd" for char in text[:200])
             raise InvalidLocatorError(f"No such file or directory: {printable}.", "Check its name.")
         return None

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from backends.config import Settings, config_path
 from backends.errors import UsageError
+from backends.paths import expand_home
 
 # kind -> (name in the file, environment variable) of who, and of the secret
 NAMES = {
@@ -55,7 +56,7 @@ class Credentials:
 def credentials_path(settings: Settings) -> Path:
     """The file that the settings name, else credentials.toml beside the settings file."""
     configured = settings.submit_credentials
-    return Path(configured).expanduser() if configured else config_path().with_name("credentials.toml")
+    return expand_home(configured) if configured else config_path().with_name("credentials.toml")
 
 
 def load_credentials(kind: str, settings: Settings, ask: Ask | None = None) -> Credentials:

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import parse_qsl
 
+from backends.errors import FileError
 from backends.locators.base import InvalidLocatorError, Locator
 from backends.locators.pasted import SCHEME, PastedText, escape, split_url, unescape
+from backends.paths import expand_home
 from backends.taskcluster.locators import SLUGID
 
 PREFIX = "submit:"
@@ -130,9 +132,9 @@ def parse_job_data(pasted: PastedText) -> JobDataLocator | None:
 
 def _absolute(path: str) -> str:
     try:
-        return str(Path(path).expanduser().absolute())
-    except RuntimeError as error:  # ~USER for a user who does not exist
-        raise InvalidLocatorError("The home directory in this path does not exist.", "Write the full path.") from error
+        return str(expand_home(path).absolute())
+    except FileError as error:
+        raise InvalidLocatorError(error.sentence, error.hint) from error
 
 
 def _server(root: str) -> str:

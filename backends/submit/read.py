@@ -23,6 +23,7 @@ from backends.errors import FileError, UsageError
 from backends.garbage import paused_collection
 from backends.http import CachePolicy, Http
 from backends.http.errors import sanitize
+from backends.paths import expand_home
 from backends.pool import map_in_order
 from backends.submit.convert import message_from_task
 from backends.submit.entries import JobEntry, JobForm, guess_form
@@ -152,7 +153,7 @@ def _content(path: str) -> str:
         if path == "-":
             raw = sys.stdin.buffer.read(MAX_BYTES + 1)
         else:
-            with Path(path).expanduser().open("rb") as stream:
+            with expand_home(path).open("rb") as stream:
                 raw = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise FileError(f"{path} cannot be read: {(error.strerror or 'no reason given').lower()}.") from error

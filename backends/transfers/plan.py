@@ -13,6 +13,7 @@ from pathlib import Path
 
 from backends.cancel import CancelToken
 from backends.frames.formats import format_bytes
+from backends.paths import is_directory
 from backends.transfers import names
 from backends.transfers.files import RemoteFile
 from backends.transfers.manifest import DamagedManifestError, Manifest
@@ -205,7 +206,7 @@ class _TargetScan:
         self._overwrite = overwrite
         self._damaged = damaged
         self._cancel = cancel
-        self._directories: dict[tuple[str, ...], str] = {(): "" if output.is_dir() else "missing"}
+        self._directories: dict[tuple[str, ...], str] = {(): "" if is_directory(output) else "missing"}
 
     def make_row(self, file: RemoteFile, path: names.Target, entry: ManifestEntry | None) -> PlanRow:
         self._cancel.check()

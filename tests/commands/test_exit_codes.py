@@ -65,12 +65,27 @@ def test_a_column_that_cannot_be_measured_is_named(
 
 
 @pytest.mark.parametrize(
-    "locator", ["", "what is this?", "https://example.org/nothing", "x" * 5000, "taskcluster:group/x"]
-)
+    "locator",
+    ["", "what is this?", "https://example.org/nothing", "x" * 5000, "./" + "x" * 300, "~nobody-of-this-name/logs/",
+     "taskcluster:group/x"],
+)  # fmt: skip
 def test_what_is_no_locator_is_said_briefly(ciexplore: Caller, locator: str) -> None:
     done = ciexplore("taskcluster", "tasks", locator)
     assert done.code == 2
     assert len(done.err) < 1500
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("prow", "files"), ("submit", "check"), ("capsule", "info"), ("capsule", "verify"), ("verify",), ("failures",),
+     ("treeherder", "dataset", "show", "--store"), ("treeherder", "dataset", "repair", "--store"), ("watch",), ()],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "name", ["./" + "x" * 300, "x" * 300 + "/logs/", "~nobody-of-this-name/x.json", "file:///" + "x" * 300]
+)
+def test_what_no_file_can_be_called_is_a_sentence(ciexplore: Caller, command: tuple[str, ...], name: str) -> None:
+    done = ciexplore(*command, name)
+    assert done.code in (1, 2, 3) and "itself failed" not in done.err, done.err
 
 
 def test_a_wrong_filter_is_said_before_the_server_lists_anything(ciexplore: Caller) -> None:

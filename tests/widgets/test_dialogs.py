@@ -266,6 +266,29 @@ async def test_globs_that_no_file_matches_are_said_and_start_nothing(tmp_path: P
         await until(pilot, lambda: app.result)
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("x" * 300, "file name too long"), ("~nobody-of-this-name/x", "there is no such home directory")],
+)
+@pytest.mark.parametrize(
+    ("dialog", "box"),
+    [("download", "#download-output"), ("options", "#way--output"), ("export", "#export-path"),
+     ("capsule", "#capsule-path")],
+)  # fmt: skip
+async def test_what_no_file_can_be_called_is_said_in_the_dialog(
+    tmp_path: Path, dialog: str, box: str, name: str, words: str
+) -> None:
+    app = Host(make_dialogs(tmp_path)[dialog]())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.screen is app.dialog and app.screen.query(box))
+        if dialog == "download":
+            await until(pilot, lambda: "500 files to fetch" in screen_text(app))
+        app.screen.query_one(box, Input).value = name
+        await pilot.press("f2")
+        await until(pilot, lambda: words in " ".join(screen_text(app).replace("│", " ").split()))
+        assert not app.result
+
+
 def links(letters: str, group: str = "row") -> list[Link]:
     return [
         Link(f"{name} {group}", f"https://ci.example/{name}", letter=letter)

@@ -39,6 +39,13 @@ class DialogApp(ThemedApp):
         self.result = choice
 
 
+@pytest.fixture(autouse=True)
+def _directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a directory `out`."""
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+
 async def test_enter_at_once_exports_the_marked_rows_as_csv() -> None:
     app = DialogApp()
     async with app.run_test(size=(80, 24)) as pilot:

@@ -6,7 +6,6 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +13,7 @@ import click
 from backends.archives.locators import SUFFIXES, CachedArchives, SourceRepositories, SourceRepository, SourceRevision
 from backends.errors import OperationCancelledError, UsageError
 from backends.locators import InvalidLocatorError, Locator
+from backends.paths import expand_home
 from tui.commands.common import open_and_read, open_session
 from tui.commands.options import check_directory, connection_options, filter_option, refuse_options
 from tui.commands.output import Progress, check_output, emit, output_options, say
@@ -95,7 +95,7 @@ def get(
         engine = _engine(session)
         try:
             result = _fetch(session, engine, request, region, cancel, on_progress)
-            directory = Path(output).expanduser()
+            directory = expand_home(output)
             path, is_new = save_copy(engine.store, result.archive, directory, cancel, overwrite=overwrite)
         finally:
             progress.clear()

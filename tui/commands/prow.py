@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backends.errors import AppError, UsageError
+from backends.paths import expand_home, is_directory, is_file
 from backends.prow import locators
 from backends.prow.locators import BuildsView, FileTreeView, Place, ProwPath, ProwView
 from tui.commands.common import open_session, read_with_progress, warn_no_match
@@ -228,13 +229,11 @@ def since_ms(text: str | None) -> float | None:
 
 def file_url(text: str) -> str:
     """The URL of a file (or, with a / in its name, a directory) of this disk that is called so; else the text."""
-    path = Path(text)
     try:
-        path = path.expanduser()
-        exists = "://" not in text and (path.is_file() or ("/" in text and path.is_dir()))
-    except (OSError, ValueError, RuntimeError):
-        exists = False
-    if not exists:
+        path = expand_home(text)
+    except AppError:
+        return text
+    if "://" in text or not (is_file(path) or ("/" in text and is_directory(path))):
         return text
     # A link that a user names is meant; those inside a tree are not followed.
     path = path.resolve() if path.is_symlink() else Path(os.path.abspath(path))  # noqa: PTH100
@@ -487,7 +486,7 @@ def download(
     """
     from tui.commands.download import run_download
 
-    target = Path(output).expanduser().absolute()
+    target = expand_home(output).absolute()
     files = _list_downloads(run, globs)
     if own := [file for file in files if file.url.partition("?")[0] == target.joinpath(*file.parts).as_uri()]:
         words = "1 file is" if len(own) == 1 else f"{len(own):,} files are"

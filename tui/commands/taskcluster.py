@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
+from backends.paths import expand_home
 from tui.commands.artifact_downloader import collect_files, download_in_layout, layout_choices, layout_options
 from tui.commands.common import open_and_read, open_session, read_with_progress
 from tui.commands.new_lines import check_new_lines_options, new_lines_options, write_new_lines
@@ -324,7 +324,7 @@ def download(
     choices = layout_choices(layout, resume, globs, chosen)
     if choices is not None and unpacking:
         raise UsageError("--unpack does not go with --layout.", "Use --unzip, which puts them where that tool does.")
-    place = Path(output).expanduser().absolute()
+    place = expand_home(output).absolute()
     with open_session(root_url, mode, jobs=jobs) as (session, cancel):
         if choices is not None:
             return download_in_layout(

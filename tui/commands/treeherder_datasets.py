@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backends.errors import UsageError
+from backends.paths import expand_home, is_file
 from tui.commands.common import open_session, warn_no_match
 from tui.commands.options import FiniteRange, filter_option, refuse_options
 from tui.commands.output import OUTPUT_NAMES, Progress, check_output, emit, output_options, say
@@ -208,7 +209,7 @@ def update(
     if dry_run:
         check_output(STEPS, output)
         with _client(url, repository, rate) as (client, cancel), tempfile.TemporaryDirectory() as empty:
-            exists = (store.expanduser() / FETCH_LOG).is_file()
+            exists = is_file(expand_home(store) / FETCH_LOG)
             with DatasetStore(store if exists else Path(empty) / "store", create=not exists) as opened:
                 steps = planned_steps(opened, client, options, cancel)
         emit(STEPS.build(steps), STEPS, **output)

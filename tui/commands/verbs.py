@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import gc
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
@@ -19,6 +18,7 @@ from click.core import ParameterSource
 from backends.errors import UsageError
 from backends.locators.base import InvalidLocatorError, Locator
 from backends.locators.declared import DeclaredLocator, Verb
+from backends.paths import expand_home
 from backends.systems import System, load, parse_locator
 from tui.commands.options import connection_options, download_options, filter_option, match_option, refuse_options
 from tui.commands.output import OUTPUT_NAMES, check_output, emit, output_options
@@ -257,7 +257,7 @@ def _download_verb(system: System) -> click.Command:
         with open_session(None, mode, jobs=jobs) as (session, cancel):
             resource, gathered = open_and_read(session, cancel, _of_system(system, locator), filter_text)
             files = list_files(resource, gathered.frame, globs, cancel)
-            place = Path(output).expanduser().absolute()
+            place = expand_home(output).absolute()
             return run_download(session, files, place, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry_run)
 
     command: Any = click.Command(

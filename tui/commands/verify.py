@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from backends.paths import expand_home, is_directory
 from tui.commands.output import Progress, emit, output_options, say
 
 
@@ -29,7 +30,7 @@ def verify(directory: Path, everything: bool, extra: bool, columns: str | None, 
     from backends.interrupts import cancel_on_sigint
     from backends.transfers.verification import VERIFICATION_SCHEMA, FileCheck, verify_directory
 
-    output, cancel, progress = directory.expanduser().absolute(), CancelToken(), Progress()
+    output, cancel, progress = expand_home(directory).absolute(), CancelToken(), Progress()
 
     def show(done: int, of: int, read: int) -> None:
         progress.show(lambda: f"{done:,} of {of:,} files read, {format_bytes(read)}")
@@ -57,7 +58,7 @@ def _derived_paths(output: Path) -> set[str]:
     from backends.taskcluster.artifact_downloader.placement import CONFIG_FILE, FILES_FILE, GROUP_FILE, TASKS_FILE
     from backends.transfers.names import OWN_DIRECTORY
 
-    if not (output / OWN_DIRECTORY).is_dir():
+    if not is_directory(output / OWN_DIRECTORY):
         return set()
     made = read_result_paths(output)
     for group, run in {tuple(path.split("/")[:2]) for path in made if path.count("/") >= 4}:

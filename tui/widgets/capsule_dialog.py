@@ -19,7 +19,7 @@ from backends.cancel import CancelToken
 from backends.capsules.creation import CapsuleOptions, CapsuleSummary, create_capsule
 from backends.capsules.recorder import Recorder
 from tui import crash_log
-from tui.widgets.dialogs import REPLACE, FormDialog, explain_existing, explain_write_error
+from tui.widgets.dialogs import REPLACE, FormDialog, explain_blocked, explain_write_error
 from tui.widgets.inputs import TickBox
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class CapsuleDialog(FormDialog[CapsuleChoice]):
     def action_go(self) -> None:
         path = self.query_one("#capsule-path", Input).value.strip()
         overwrite = self.query_one("#capsule-overwrite", TickBox).value
-        if path and (note := explain_existing(Path(path), overwrite)):
+        if path and (note := explain_blocked(Path(path), overwrite)):
             self.query_one(".error", Static).update(note)
         elif path:
             self.dismiss(CapsuleChoice(Path(path), self.query_one("#capsule-logs", TickBox).value, overwrite))

@@ -22,10 +22,11 @@ from textual.widgets import Button, Input, OptionList, SelectionList, Static
 from textual.widgets._toggle_button import ToggleButton
 from textual.widgets.option_list import Option
 
-from backends.atomic import OutputExistsError
-from backends.errors import AppError
+from backends.atomic import OutputExistsError, check_target
+from backends.errors import AppError, FileError
 from backends.frames.formats import safe_text
 from backends.locators import Locator
+from backends.paths import explain_impossible
 from backends.resources import Action, Entry, Link, Question
 from tui.keymap import help_rows, quit_binding
 
@@ -197,12 +198,17 @@ class FormDialog(Dialog[T | None]):
         raise NotImplementedError
 
 
-def explain_existing(path: Path, overwrite: bool) -> Text:
-    """What to do about a file that is in the way; empty if none is, or it may be replaced."""
-    path = path.expanduser()
-    if overwrite or not path.is_file():
-        return Text()
-    return Text(f"{safe_text(path.name, 60)} exists. Tick “{REPLACE}”, or choose another name.")
+def explain_blocked(path: Path, overwrite: bool) -> Text:
+    """Why a file cannot be written there, and what to do about it; empty if it can be."""
+    if why := explain_impossible(path):
+        return Text(f"This is not a usable path: {why}. Write another one.")
+    try:
+        check_target(path, overwrite=overwrite)
+    except OutputExistsError:
+        return Text(f"{safe_text(path.name, 60)} exists. Tick “{REPLACE}”, or choose another name.")
+    except FileError as error:
+        return Text(f"{safe_text(error.sentence, 300)} {error.hint}")
+    return Text()
 
 
 def explain_write_error(error: AppError) -> str:

@@ -15,8 +15,9 @@ from textual.containers import Horizontal
 from textual.widgets import Input, Label, Static
 
 from backends.cancel import CancelToken
-from backends.errors import AppError, OperationCancelledError
+from backends.errors import AppError, FileError, OperationCancelledError
 from backends.frames.formats import format_bytes, safe_text
+from backends.paths import expand_home, explain_impossible
 from backends.resources import DownloadWay, Finished, Prepared, Progress
 from backends.transfers.files import RemoteFile, select_files
 from backends.transfers.plan import TransferPlan, make_plan
@@ -170,8 +171,13 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
         self._number += 1
         self._plan, self._said, self._is_planning = None, "Making the plan…", True
         globs = self.query_one("#download-globs", Input).value.split()
-        output = Path(self.query_one("#download-output", Input).value or ".").expanduser().absolute()
         overwrite = self.query_one("#download-overwrite", TickBox).value
+        try:
+            output = read_output(self.query_one("#download-output", Input).value)
+        except AppError as error:
+            self.enable_button(False)
+            self._show_error(str(error))
+            return
         work = partial(self._make_plan, self._number, files, globs, output, overwrite)
         self.run_worker(work, thread=True, group="plan", exit_on_error=False)
 
@@ -188,6 +194,13 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
         if not self.query_one("#download-unpack", TickBox).value:
             return None
         return partial(unpack, plan.output, [row.file.key for row in plan.rows])
+
+
+def read_output(text: str) -> Path:
+    """The directory that was typed. Raises `FileError` for one that cannot be."""
+    if why := explain_impossible(text.strip()):
+        raise FileError(f"This is not a usable path: {why}.", "Write another one.")
+    return expand_home(text.strip() or ".").absolute()
 
 
 def unpack(output: Path, keys: Sequence[str], cancel: CancelToken, progress: Progress) -> Finished:
@@ -261,8 +274,8 @@ class DownloadOptionsDialog(FormDialog[Prepared]):
                 values[field.name] = "yes" if self.query_one(f"#way-{field.name}", TickBox).value else ""
             else:
                 values[field.name] = self.query_one(f"#way-{field.name}", Input).value
-        output = Path(self.query_one("#way--output", Input).value or ".").expanduser().absolute()
         try:
+            output = read_output(self.query_one("#way--output", Input).value)
             prepared = self._way.prepare(values, output)
         except AppError as error:
             self.query_one(".error", Static).update(Text(str(error)))

@@ -22,7 +22,7 @@ from backends.frames.formats import safe_text
 from backends.frames.reports import ReportHeading, write_report
 from backends.frames.schema import Schema
 from tui import crash_log
-from tui.widgets.dialogs import REPLACE, FormDialog, explain_existing, explain_write_error
+from tui.widgets.dialogs import REPLACE, FormDialog, explain_blocked, explain_write_error
 from tui.widgets.inputs import RadioDot, TickBox, TickList
 from tui.widgets.table import FrameTable
 
@@ -146,7 +146,7 @@ class ExportDialog(FormDialog[ExportChoice]):
     def action_go(self) -> None:
         if (choice := self.choice) is None:
             return
-        if note := explain_existing(choice.path, choice.overwrite):
+        if note := explain_blocked(choice.path, choice.overwrite):
             self.query_one("#export-note", Static).update(note)
         else:
             self.dismiss(choice)

@@ -19,6 +19,7 @@ from textual.widgets import Input, Static
 
 from backends.atomic import OutputExistsError, atomic_file
 from backends.errors import AppError
+from backends.paths import expand_home
 from tui.keymap import explain_foreign_key, find_key
 from tui.widgets.plain import PlainVertical
 
@@ -251,7 +252,7 @@ class ReaderPane(PlainVertical):
         """
         if not text.strip():
             raise AppError("The file name is empty.", "Type where to save it.")
-        target = Path(text.strip()).expanduser()
+        target = expand_home(text.strip())
         self.run_worker(partial(self._save, target, write), thread=True, group="save", exit_on_error=False)
         return target
 

@@ -21,6 +21,7 @@ from backends.errors import UsageError
 from backends.frames.formats import safe_text
 from backends.http.errors import AccessDeniedError, BadRequestError, GoneError, NotFoundError
 from backends.lenient_json import as_dict
+from backends.paths import expand_home
 from backends.pool import map_concurrently
 from backends.resources import ROWS, DownloadWay, Field, Finished, Prepared
 from backends.taskcluster.artifact_downloader import (
@@ -307,7 +308,7 @@ def download(
         include_failed=include_failed,
         separator=CODE_SEPARATOR,
     )
-    settings, cancel, place = config.load(), CancelToken(), output.expanduser().absolute()
+    settings, cancel, place = config.load(), CancelToken(), expand_home(output).absolute()
     root = normalise_root(settings.taskcluster_root_url)
     with Http(
         cache_dir=settings.cache_path, cache_bytes=settings.cache_bytes, identities=identities(root, os.environ)

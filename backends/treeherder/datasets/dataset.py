@@ -17,6 +17,7 @@ import polars as pl
 
 from backends.atomic import disk_words
 from backends.errors import FileError, UsageError
+from backends.paths import expand_home
 from backends.treeherder.datasets.signature_groups import SharedRows, shared_rows, signature_groups
 from backends.treeherder.datasets.store import DatasetStore
 
@@ -220,7 +221,7 @@ def read_commit_list(path: Path) -> pl.DataFrame:
     """
     commits: dict[str, int] = {}
     try:
-        with path.expanduser().open("rb") as lines:
+        with expand_home(path).open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if not line.strip():
                     continue

@@ -20,6 +20,7 @@ import polars as pl
 from backends.atomic import disk_words
 from backends.cancel import CancelToken
 from backends.errors import FileError, UsageError
+from backends.paths import expand_home
 from backends.treeherder.datasets.dataset import Dataset, with_signatures
 from backends.treeherder.datasets.legacy_export_files import (
     ExportFolder,
@@ -348,7 +349,7 @@ def write_relabelled(dataset: Dataset, structure: Path, folder: ExportFolder) ->
     work = Relabelling(failing, frameworks, frozenset(dataset.options.excluded))
     name = "perf_llm_struc_no_fw_" + "_".join(map(str, sorted(dataset.options.excluded)))
     try:
-        with structure.expanduser().open("rb") as lines:
+        with expand_home(structure).open("rb") as lines:
             folder.write(f"{name}.jsonl", lambda stream: stream.writelines(work.relabel(lines)))
     except OSError as error:
         raise FileError(f"{structure} cannot be read: {disk_words(error)}.") from error

@@ -23,6 +23,7 @@ import polars as pl
 from backends.atomic import atomic_file, disk_words
 from backends.cancel import CancelToken
 from backends.errors import FileError
+from backends.paths import expand_home
 
 _ROWS_PER_WRITE = 50_000
 PERCENTILES = (25, 75, 90, 95, 99)
@@ -67,7 +68,7 @@ class ExportFolder:
     """A directory that files are exported to. `files`: (name, "written" or "unchanged"), in order."""
 
     def __init__(self, path: Path, *, overwrite: bool, cancel: CancelToken) -> None:
-        self.path, self._overwrite, self._cancel = path.expanduser().absolute(), overwrite, cancel
+        self.path, self._overwrite, self._cancel = expand_home(path).absolute(), overwrite, cancel
         self.files: list[tuple[str, str]] = []
         try:
             self.path.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from backends.http.response import Freshness
 from backends.listings import Listing
 from backends.locators import InvalidLocatorError, Locator
 from backends.locators.pasted import PastedText
+from backends.paths import expand_home, is_file
 from backends.resources import LIST, Action, Detail, Entry, Page, Question, Row
 from backends.taskcluster.locators import SLUGID, Task
 from backends.treeherder.datasets.dataset import Dataset
@@ -64,7 +65,7 @@ class DatasetList(Listing):
 
     def __init__(self, locator: DatasetViews, context: DatasetContext | None = None) -> None:
         super().__init__(locator)
-        self._path, self._repository = Path(locator.store).expanduser(), locator.repository
+        self._path, self._repository = expand_home(locator.store), locator.repository
         self._store_text = locator.store
         self._context = context
 
@@ -73,7 +74,7 @@ class DatasetList(Listing):
         return f"dataset {Path(self._store_text).name}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
-        if not (self._path / FETCH_LOG).is_file():
+        if not is_file(self._path / FETCH_LOG):
             yield Page(VIEW_LIST.empty(), Freshness(), total=0)
             return
         with DatasetStore(self._path) as store:
@@ -93,7 +94,7 @@ class DatasetList(Listing):
             return []
         repository = str(row["repository"]) if row else self._repository or "autoland"
         entries: list[Entry] = [self._fetch_action(repository, self._context, days) for days in MENU_DAYS]
-        return [*entries, self._repair_action()] if (self._path / FETCH_LOG).is_file() else entries
+        return [*entries, self._repair_action()] if is_file(self._path / FETCH_LOG) else entries
 
     def _fetch_action(self, repository: str, context: DatasetContext, days: int) -> Action:
         def run(cancel: CancelToken, progress: Callable[[str], None]) -> str:
@@ -258,7 +259,7 @@ def dataset_question(repository: str, last: str) -> Question:
     def open_dataset(text: str) -> DatasetViews:
         if not text.strip() or "\0" in text:
             raise UsageError("Name a directory.", "One that does not exist yet can be filled from its menu.")
-        return DatasetViews(str(Path(text.strip()).expanduser().absolute()), repository)
+        return DatasetViews(str(expand_home(text.strip()).absolute()), repository)
 
     label = f"Dataset of {repository}…" if repository else "A dataset on this machine…"
     hint = "Its directory (a new one can be filled from there)"

@@ -28,6 +28,7 @@ import polars as pl
 from backends.atomic import atomic_file, disk_words, open_directory
 from backends.cancel import CancelToken
 from backends.errors import FileError, UsageError
+from backends.paths import expand_home, is_file, path_exists
 from backends.treeherder.datasets.fetch_log import FetchLog, FetchRecord, is_intact_log
 from backends.treeherder.datasets.tables import TABLES, DatasetTable, merge_rows
 
@@ -62,8 +63,8 @@ class DatasetStore:
     """One directory. Several processes may write and read it at once; an object of this class is for one thread."""
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
-        self.path = path.expanduser().absolute()
-        if not (self.path / FETCH_LOG).is_file():
+        self.path = expand_home(path).absolute()
+        if not is_file(self.path / FETCH_LOG):
             if not create:
                 raise UsageError(f"There is no dataset in {path}.", _HINT)
             self._create(path)
@@ -310,8 +311,8 @@ def repair(path: Path, cancel: CancelToken) -> list[RepairedFile]:
     First the log is changed, then the file is moved: a process that is killed between the two leaves a file that is
     still damaged and found again.
     """
-    path = path.expanduser().absolute()
-    if not any((path / name).exists() for name in (FETCH_LOG, *TABLES)):
+    path = expand_home(path).absolute()
+    if not any(path_exists(path / name) for name in (FETCH_LOG, *TABLES)):
         raise UsageError(f"There is no dataset in {path}.", "Name the directory of one.")
     done = []
     if (path / FETCH_LOG).exists() and not is_intact_log(path / FETCH_LOG):
