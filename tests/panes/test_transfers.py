@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widget import Widget
 
 from backends.transfers.states import TransferState
 from tests.driving import loaded, running, screen_text, until, view
@@ -43,6 +44,20 @@ async def move_to(pane: TransfersPane, pilot: Pilot[None], **cells: str) -> None
         frame = frame.filter(frame[column].str.ends_with(text))
     assert pane.table.move_to_key(frame["key"][0])
     await pilot.pause()
+
+
+async def test_the_reason_of_a_failure_is_shown_whole_and_what_has_ended_is_not_drawn_again(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with downloaded(demo, monkeypatch, tmp_path, (80, 24)) as (app, pilot, pane):
+        await until(
+            pilot, lambda: "TASKCLUSTER_ACCESS_TOKEN to a client that has it." in " ".join(screen_text(app).split())
+        )
+        drawn: list[Widget] = []
+        monkeypatch.setattr(Widget, "refresh", lambda self, *args, **options: drawn.append(self) or self)
+        seen = pane._updates
+        await until(pilot, lambda: pane._updates > seen + 6)
+        assert not [widget for widget in drawn if pane in widget.ancestors]
 
 
 async def test_enter_opens_the_list_of_a_file_that_failed(

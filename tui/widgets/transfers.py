@@ -36,10 +36,13 @@ from tui.widgets.state_bar import StateBar
 from tui.widgets.table import FrameTable
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from backends.session import Session
     from tui.widgets.download_dialog import Finish
 
 _TICK = 0.2  # seconds between two updates of the pane
+_LOW = 18  # lines of the pane below which the table needs them
 _MAX_PROBLEMS = 3  # listed of the work after a download
 _LOGS = (".log", ".log.gz", ".log.zst")  # texts that are read from their first error on
 _TABLE_EVERY = 3  # updates; the table of files follows at every third one
@@ -89,7 +92,7 @@ class TransfersPane(PlainVertical):
         text-wrap: nowrap; text-overflow: ellipsis; display: none; }
     TransfersPane #transfers-empty { padding: 2 4; height: 1fr; }
     TransfersPane FrameTable, TransfersPane StateBar { display: none; }
-    TransfersPane #transfers-why { height: auto; min-height: 2; max-height: 6; padding: 0 1; display: none; }
+    TransfersPane #transfers-why { height: auto; min-height: 2; max-height: 8; padding: 0 1; display: none; }
     TransfersPane #transfers-why.-shown { display: block; }
     TransfersPane.-any > FrameTable, TransfersPane.-any > StateBar, TransfersPane.-any > #transfers-path,
     TransfersPane.-any > #transfers-head { display: block; }
@@ -100,12 +103,21 @@ class TransfersPane(PlainVertical):
     BINDINGS = bindings("transfers")
     can_focus = True
 
+    class FilesRead(Message):
+        """How far the files of a download are, in the order of the table."""
+
+        def __init__(self, job: DownloadJob, frame: pl.DataFrame) -> None:
+            super().__init__()
+            self.job, self.frame = job, frame
+
     def __init__(self, session: Session, *, id: str) -> None:
         super().__init__(id=id)
         self._session = session
         self._jobs: list[DownloadJob] = []
         self._shown = -1
         self._updates = 0
+        self._is_reading_files = False
+        self._told = Text(), Text()  # the path and the head that are shown
         self._offered: tuple[bool, ...] = ()  # which actions the footer offers
 
     def compose(self) -> ComposeResult:
@@ -236,22 +248,38 @@ class TransfersPane(PlainVertical):
         shown = self.job
         if shown is None or not self.display:
             return
-        self.query_one("#transfers-path", Static).update(self._path(shown))
-        self.query_one("#transfers-head", Static).update(self._head(shown))
+        told = self._path(shown), self._head(shown)
+        if told != self._told:  # what has ended is not drawn again and again
+            self._told = told
+            for line, text in zip(("#transfers-path", "#transfers-head"), told, strict=True):
+                self.query_one(line, Static).update(text)
         self.query_one(StateBar).show(_count_states(shown))
         offered = tuple(bool(self.check_action(action, ())) for action in ("pause", "retry"))
         if offered != self._offered:
             self._offered = offered
             self.refresh_bindings()
         self._updates += 1
-        if shown.transfer is not None and (self._updates % _TABLE_EVERY == 0 or shown.announced):
-            self._draw_table(shown)
+        if self._updates % _TABLE_EVERY == 0:
+            self._read_files(shown)
 
-    def _draw_table(self, job: DownloadJob) -> None:
-        assert job.transfer is not None
-        frame = order_for_table(job.transfer.frame())
-        if not frame.equals(self.table.frame):
-            self.table.replace(frame)
+    def _read_files(self, job: DownloadJob) -> None:
+        """In a thread, once at a time: of 5,000 files it takes 30 ms, in which no key would be handled."""
+        transfer = job.transfer
+        if transfer is None or self._is_reading_files:
+            return
+        self._is_reading_files = True
+
+        def read() -> None:
+            self.post_message(self.FilesRead(job, order_for_table(transfer.frame())))
+
+        self.run_worker(read, thread=True, group="files", exit_on_error=False)
+
+    @on(FilesRead)
+    def _show_files(self, event: FilesRead) -> None:
+        event.stop()
+        self._is_reading_files = False
+        if event.job is self.job and not event.frame.equals(self.table.frame):
+            self.table.replace(event.frame)
 
     def _draw_progress(self) -> None:
         running = [job.transfer.snapshot() for job in self._jobs if job.transfer is not None and job.running]
@@ -352,8 +380,8 @@ class TransfersPane(PlainVertical):
             self._shown = (self._shown + 1) % len(self._jobs)
             self.table.replace(TRANSFER_SCHEMA.empty())
             self._update()
-            if self.job is not None and self.job.transfer is not None:
-                self._draw_table(self.job)
+            if self.job is not None:
+                self._read_files(self.job)
 
     def on_key(self, event: events.Key) -> None:
         """A key that other lists have says so, where it would otherwise do nothing."""
@@ -392,7 +420,8 @@ class TransfersPane(PlainVertical):
         line.set_class(row is not None, "-shown")
         if row is not None and self.job is not None:
             happened, advice = describe_file(row, self.job.plan.output)
-            text = Text(happened, "bold")  # the reason of a failure is shown whole
+            is_low = self.size.height < _LOW  # else the reason of a failure is shown whole
+            text = Text(happened, "bold", no_wrap=is_low, overflow="ellipsis" if is_low else "fold")
             line.update(text.append(f"\n{advice}", "not bold"))
 
     # ---- opening ---------------------------------------------------------------------------------------------
