@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.driving import filter_rows, loaded, running, shown_view, until, view
+from tui.widgets import list_pane
 from tui.widgets.dialogs import HelpDialog
 from tui.widgets.filter_line import FilterInput
 from tui.widgets.list_pane import MAX_AHEAD, ListPane
+from tui.widgets.list_view import ResourceView
 from tui.widgets.tree import TreePane
 
 
@@ -96,3 +100,32 @@ async def test_q_closes_help_tree_and_list_and_quits_only_from_the_first_list(de
         assert app.is_running
         await pilot.press("q")
         await until(pilot, lambda: not app.is_running)
+
+
+async def test_lists_far_below_are_loaded_again_as_they_were_left(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(list_pane, "MAX_LISTS", 5)
+    group = demo["taskcluster.finished-group"]
+    async with running(group) as (app, pilot):
+        await filter_rows(app, pilot, "state:failed")
+        await pilot.press("down", "down")
+        key = shown_view(app).table.cursor_key
+        pane = app.query_one("#taskcluster", ListPane)
+        for depth in range(2, 9):
+            app.open_locator(app.session.parse(group))
+            await until(pilot, lambda depth=depth: pane.depth == depth and loaded(app))  # type: ignore[misc]
+            if depth == 2:
+                await pilot.press("space")
+        lists = list(pane.query(ResourceView))
+        assert len(lists) == 6, "the one with a marked row stays"
+        await pane.go_back(6)
+        await until(pilot, lambda: pane.depth == 2 and shown_view(app).table.marked_count == 1)
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: pane.depth == 1 and loaded(app))
+        await until(pilot, lambda: shown_view(app).table.cursor_key == key)
+        assert shown_view(app).query_one(FilterInput).value == "state:failed"
+        table = shown_view(app).table
+        assert set(table.shown_rows["state"]) == {"failed"} and table.marked_count == 0
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: view(app) is None)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     View = ResourceView | LogPane | TreePane | ImagePane
 MAX_AHEAD = 10  # views kept to go forward to
+MAX_LISTS = 40  # that lie on each other with their widgets; below these only what they showed is kept
 _MIN_HEIGHT = 16  # lines of the screen; with fewer the states give their line to the rows
 _MAX_TITLE = 200  # characters
 _MIN_WIDTH = 50  # cells of a path line that says who made what is shown
@@ -228,6 +229,8 @@ class ListPane(PlainVertical):
         await self._drop_ahead(len(self._ahead) - MAX_AHEAD)
         if self.top is not None:
             self.top.display = True
+            if not self.top.is_mounted:
+                await self.mount(self.top)
         else:
             self._show_lists(False)
             self.query_one(StartBox).set_entries(self.entries())
@@ -262,10 +265,29 @@ class ListPane(PlainVertical):
         if view.is_mounted and isinstance(view, ResourceView):
             view.show_again()
         else:
+            view.display = True
             await self.mount(view)
         self._draw_header()
         view.focus_view()
+        await self._release_deep_lists()
         return view
+
+    async def _release_deep_lists(self) -> None:
+        """Of lists far below only what they showed is kept: they are loaded again when one comes back to them. A list
+        takes 2 MB and 60 widgets; one with marked rows stays as it is."""
+        from tui.widgets.list_view import ResourceView
+
+        for at, view in enumerate(self._stack[:-MAX_LISTS]):
+            if not isinstance(view, ResourceView) or not view.is_mounted or (view.table and view.table.marked_count):
+                continue
+            kept = self._stack[at] = ResourceView(self._session, view.locator, view.open_list())
+            kept.title, kept.display = view.heading, False
+            if view in self._chosen:
+                self._chosen.remove(view)
+                self._chosen.add(kept)
+            if view in self._came_from:
+                self._came_from[kept] = self._came_from.pop(view)
+            await view.remove()
 
     def _show_lists(self, shown: bool) -> None:
         """Them and the way to them, or the start screen."""
@@ -277,7 +299,8 @@ class ListPane(PlainVertical):
         from tui.widgets.list_view import ResourceView
 
         if isinstance(view, ResourceView):
-            view.put_aside()
+            if view.is_mounted:
+                view.put_aside()
             return view
         target = view.target
         await view.remove()
@@ -288,7 +311,7 @@ class ListPane(PlainVertical):
         count = max(0, count)
         dropped, self._ahead = self._ahead[:count], self._ahead[count:]
         for view in dropped:
-            if isinstance(view, Vertical):
+            if isinstance(view, Vertical) and view.is_mounted:
                 await view.remove()
 
     def _view_of(self, target: ViewTarget) -> View:
