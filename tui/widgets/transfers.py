@@ -135,6 +135,12 @@ class TransfersPane(PlainVertical):
     def on_mount(self) -> None:
         self.set_interval(_TICK, self._update)
 
+    def on_show(self) -> None:
+        """At once, not with the next update but one."""
+        self._update()
+        if self.job is not None:
+            self._read_files(self.job)
+
     @property
     def active(self) -> bool:
         return any(job.waiting or job.running for job in self._jobs)
@@ -252,7 +258,7 @@ class TransfersPane(PlainVertical):
         if told != self._told:  # what has ended is not drawn again and again
             self._told = told
             for line, text in zip(("#transfers-path", "#transfers-head"), told, strict=True):
-                self.query_one(line, Static).update(text)
+                _update_line(self.query_one(line, Static), text, text.plain.count("\n") + 1)
         self.query_one(StateBar).show(_count_states(shown))
         offered = tuple(bool(self.check_action(action, ())) for action in ("pause", "retry"))
         if offered != self._offered:
@@ -422,7 +428,8 @@ class TransfersPane(PlainVertical):
             happened, advice = describe_file(row, self.job.plan.output)
             is_low = self.size.height < _LOW  # else the reason of a failure is shown whole
             text = Text(happened, "bold", no_wrap=is_low, overflow="ellipsis" if is_low else "fold")
-            line.update(text.append(f"\n{advice}", "not bold"))
+            text.append(f"\n{advice}", "not bold")
+            _update_line(line, text, 2 if is_low else len(text.wrap(self.app.console, max(1, line.size.width))))
 
     # ---- opening ---------------------------------------------------------------------------------------------
     @property
@@ -533,6 +540,11 @@ def describe_file(row: Mapping[str, Any], output: Path) -> tuple[str, str]:
         return f"{sign} waits {f'for its next try: {why}' if why else 'to start'}", f"x cancels it · {source}"
     size = f" of {format_bytes(row['size'])}" if row["size"] is not None else ""
     return f"{sign} {format_bytes(row['bytes'] or 0)}{size} have arrived", f"x cancels it · p pauses all · {source}"
+
+
+def _update_line(line: Static, text: Text, lines: int) -> None:
+    """Without a new layout, which draws all of the screen again, where the text takes as many lines as before."""
+    line.update(text, layout=line.size.height != lines)
 
 
 def _was_cancelled(snapshot: TransferSnapshot) -> bool:
