@@ -63,6 +63,7 @@ KEYS: tuple[Key, ...] = (
     Key("start-previous", "up", "choose(-1)", "start", "Choose the row before"),
     Key("start-page-down", "pagedown", "choose(10)", "start", "Choose ten rows further down"),
     Key("start-page-up", "pageup", "choose(-10)", "start", "Choose ten rows further up"),
+    Key("start-clear", "escape", "clear_text", "start", "Clear the box", "Clear"),
     Key("start-commands", "ctrl+p", "app.command_palette", "start", "Every command by name", "Commands"),
     Key("start-quit", "ctrl+q", "app.quit", "start", "Quit", "Quit"),
     # A list

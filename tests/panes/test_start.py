@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.driving import running
+from textual import events
+
+from tests.driving import running, screen_text, until
+from tui.widgets.start_screen import StartInput
 
 SCRIPT = """
 import sys
@@ -34,3 +37,21 @@ async def test_the_last_line_says_which_keys_there_are_and_a_click_presses_one()
         await pilot.click("KeyBar", offset=(text.index("Commands"), 0))
         await pilot.pause()
         assert type(app.screen).__name__ == "PaletteDialog"
+
+
+async def test_what_is_pasted_after_an_error_takes_the_place_of_the_wrong_text_and_escape_clears_it() -> None:
+    async with running(None, size=(80, 24)) as (app, pilot):
+        box = app.screen.query_one(StartInput)
+        await pilot.press(*"nothing of the kind/")
+        await until(pilot, lambda: "No row has these words" in screen_text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "Unrecognized" in screen_text(app) and "esc Clear" in screen_text(app))
+        app.post_message(events.Paste("https://another.example/"))
+        await until(pilot, lambda: box.value == "https://another.example/" and "Unrecognized" not in screen_text(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: not box.value)
+        await until(pilot, lambda: "esc Clear" not in screen_text(app))
+        await pilot.press("escape")
+        assert app.focused is box
+        await pilot.press("ctrl+o", *"word", "escape")
+        await until(pilot, lambda: len(app.screen_stack) == 1)

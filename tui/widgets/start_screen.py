@@ -34,6 +34,7 @@ from tui.widgets.plain import PlainVertical
 Parse = Callable[[str], Locator]  # raises InvalidLocatorError
 RECENT = "Recent"
 PINNED = "Pinned"
+_NO_MATCH = "No row has these words; ⏎ opens what was typed."
 _TITLE_SHARE = 0.4  # of a row's width
 # Words to search by, and nothing that could be an id, a path, a URL or a revision.
 _WORDS = re.compile(r"[^/:#?@.\d][^/:#?@]{0,20}")
@@ -95,6 +96,13 @@ class StartInput(Input):
 
     def action_choose(self, step: int) -> None:
         self._choose(step)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """In Ctrl+O's dialog Esc closes that."""
+        return action != "clear_text" or (bool(self.value) and not isinstance(self.screen, ModalScreen))
+
+    def action_clear_text(self) -> None:
+        self.value = ""
 
 
 @dataclass(frozen=True)
@@ -237,6 +245,7 @@ class StartBox(PlainVertical):
         self._entries = list(entries)
         self._text = text
         self._chosen = False  # whether the user moved to a row
+        self._is_empty = not text
 
     def compose(self) -> ComposeResult:
         yield StartInput(self._text, self._choose)
@@ -254,7 +263,8 @@ class StartBox(PlainVertical):
     # ---- the rows --------------------------------------------------------------------------------------------
     def _matching_rows(self, text: str) -> list[_Row]:
         words = text.lower().split()
-        return _rows_of([one for one in self._entries if one.matches(words)], () if words else self._forms)
+        rows = _rows_of([one for one in self._entries if one.matches(words)], () if words else self._forms)
+        return rows or [_Row(_NO_MATCH)]
 
     def _show_matching(self) -> None:
         """Shows the entries that have all words of the text; the first one is what Enter opens."""
@@ -270,6 +280,9 @@ class StartBox(PlainVertical):
         event.stop()
         self._show_error("")
         self._show_matching()
+        if bool(event.value) is self._is_empty:
+            self._is_empty = not event.value
+            self.refresh_bindings()  # Esc clears it
 
     def _show_error(self, text: str) -> None:
         found = self.query("#locator-error")
@@ -302,6 +315,7 @@ class StartBox(PlainVertical):
                 self._select(otherwise.text)
             else:
                 self._show_error(f"{error.sentence}\n{error.hint}".strip())
+                self.query_one(Input).select_all()  # what is pasted next takes its place
             return
         self.query_one(Input).value = ""
         self.post_message(self.Selected(locator))

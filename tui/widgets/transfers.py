@@ -284,7 +284,9 @@ class TransfersPane(PlainVertical):
     def _show_files(self, event: FilesRead) -> None:
         event.stop()
         self._is_reading_files = False
-        if event.job is self.job and not event.frame.equals(self.table.frame):
+        if event.job is not self.job and self.job is not None:  # another one was chosen meanwhile
+            self._read_files(self.job)
+        elif not event.frame.equals(self.table.frame):
             self.table.replace(event.frame)
 
     def _draw_progress(self) -> None:

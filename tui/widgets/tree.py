@@ -42,6 +42,7 @@ class TreeView(Tree[Path | None], inherit_bindings=False):
     BINDINGS = bindings("tree")
     DEFAULT_CSS = """
     TreeView { height: 1fr; background: $ci-bg; padding: 0 1; scrollbar-size-vertical: 1; }
+    TreeView:focus { background-tint: transparent; }
     """
 
     class Moved(Message):
