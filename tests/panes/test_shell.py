@@ -225,7 +225,8 @@ async def test_an_unwritable_export_target_says_what_to_do(demo: dict[str, str],
         (tmp_path / "file").write_text("")
         app.screen.query_one("#export-path", Input).value = str(tmp_path / "file" / "x.csv")
         await pilot.press("f2")
-        await until(pilot, lambda: "Export failed" in screen_text(app))
+        await until(pilot, lambda: "Choose a path whose parents are folders" in screen_text(app))
+        assert len(app.screen_stack) == 2
 
 
 async def test_a_list_is_exported_as_a_report_that_names_its_filter(demo: dict[str, str], tmp_path: Path) -> None:

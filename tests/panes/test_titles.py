@@ -60,7 +60,7 @@ FIRST_ROWS = {
         "test-linux2404-64/opt-mochitest-plain-2",
     ),
     "prow.job-kubernetes": ("log of ci-kubernetes-e2e-gci-gce 9", "finished.json of ci-kubernetes-e2e-gci-gce 9"),
-    "perf.series": ("log of amazon linux1804-64-shippable-qr", ""),
+    "perf.series": ("log of amazon linux1804-64-shippable-qr · ad0fecf1185e", ""),
     "perf.push": ("log of test-linux1804-64-qr/debug-telemetry-tests-client", ""),
 }
 

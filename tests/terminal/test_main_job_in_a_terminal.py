@@ -35,7 +35,7 @@ def test_paste_filter_mark_measure_export_and_download(ci: dict[str, str], tmp_p
         count = filter_and_mark(terminal, "state:failed,exception")
         assert 0 < count < 60
         terminal.press("h")
-        terminal.wait_for(lambda text: f"{count} marked tasks" in text and "median" in text and "█" in text)
+        terminal.wait_for(lambda text: f"{count} marked tasks" in text and "median" in text and "▓" in text)
         terminal.press("h", "h")
         terminal.wait_for(lambda text: "median" not in text)
 

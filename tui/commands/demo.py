@@ -16,7 +16,10 @@ from tui.commands.options import FiniteRange, refuse_options
 @click.command()
 @click.argument("locator", required=False)
 @click.option(
-    "--serve", is_flag=True, help="Print the settings as `export NAME=VALUE` lines and serve until interrupted."
+    "--serve",
+    is_flag=True,
+    help="Print the settings as `export NAME=VALUE` lines and serve until interrupted. With them in force "
+    "`ciexplore demo --locators` says what can be opened.",
 )
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="With --serve: the port (default: any free one)."
@@ -26,7 +29,13 @@ from tui.commands.options import FiniteRange, refuse_options
     "--tasks", type=click.IntRange(1, 100_000), default=1200, show_default=True, help="Tasks in the finished group."
 )
 @click.option("--latency", type=FiniteRange(0, 10_000), default=0, metavar="MS", help="Added latency (ms).")
-@click.option("--fault", type=FiniteRange(0, 1), default=0, metavar="RATE", help="Share of requests that fail.")
+@click.option(
+    "--fault",
+    type=FiniteRange(0, 1),
+    default=0,
+    metavar="RATE",
+    help="Share of requests that fail; never more than three times in a row, so that retries succeed.",
+)
 @click.option("--seed", type=int, default=None, help="Random seed.")
 def demo(
     locator: str | None,

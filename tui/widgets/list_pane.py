@@ -243,7 +243,10 @@ class ListPane(PlainVertical):
     async def go_forward(self) -> None:
         """To where `go_back` came from."""
         if self._ahead:
-            await self._show(self._ahead.pop())
+            target = self._ahead.pop()
+            if isinstance(target, Vertical):
+                target.display = True
+            await self._show(target)
 
     async def _push(self, target: ViewTarget) -> View:
         await self._drop_ahead(len(self._ahead))
@@ -265,7 +268,6 @@ class ListPane(PlainVertical):
         if view.is_mounted and isinstance(view, ResourceView):
             view.show_again()
         else:
-            view.display = True
             await self.mount(view)
         self._draw_header()
         view.focus_view()
