@@ -21,7 +21,7 @@ from backends.errors import AppError
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness
 from backends.locators import Locator
-from backends.resources import Page, Resource
+from backends.resources import LogAddress, Page, Resource
 from backends.session import Session
 from tests.driving import loaded, screen_text, shown_view, until, view
 from tui.app import Explorer
@@ -34,9 +34,10 @@ NAMES = [f"build {number:02}" for number in range(60)]
 @dataclass(frozen=True)
 class Builds(Locator):
     system: ClassVar[str] = "taskcluster"  # its pane exists
+    name: str = "builds"
 
     def text(self) -> str:
-        return "made-up:builds"
+        return f"made-up:{self.name}"
 
 
 class LateBuilds(Resource):
@@ -126,3 +127,37 @@ async def test_what_is_stopped_left_or_loaded_again_meanwhile_writes_nothing_and
         LateBuilds.go.set()
         await pilot.pause()
     assert not path.exists()
+
+
+async def test_a_log_that_a_locator_means_does_not_open_over_what_was_opened_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    go = threading.Event()
+
+    def open_late(locator: Builds, *_: object) -> LateBuilds:
+        resource = LateBuilds(locator)
+        if locator.name == "late":
+            go.wait(60)
+            resource.first_log = LogAddress("http://127.0.0.1:9/live.log", "log of the late one", locator)
+        return resource
+
+    monkeypatch.setattr(session, "open_resource", open_late)
+    LateBuilds.go, LateBuilds.fails = threading.Event(), False
+    kept = Session(config.load())
+    app = Explorer(kept)
+    try:
+        async with app.run_test(size=(120, 24)) as pilot:
+            app.open_locator(Builds("late"))
+            await until(pilot, lambda: view(app) is not None and view(app).locator == Builds("late"))
+            late = view(app)
+            app.open_locator(Builds("other"))
+            await until(pilot, lambda: view(app).locator == Builds("other") and loaded(app))
+            go.set()
+            await until(pilot, lambda: late.resource is not None)
+            await pilot.pause()
+            assert view(app).locator == Builds("other")
+            app.leave()
+    finally:
+        go.set()
+        LateBuilds.go.set()
+        kept.close()

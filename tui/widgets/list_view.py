@@ -460,7 +460,7 @@ class ResourceView(ActiveView):
 
     def open_first_log(self, resource: Resource) -> None:
         first = resource.first_log or resource.first_image
-        if first is not None and self.restored is None:
+        if first is not None and self.restored is None and self.display:  # nothing else was opened on it meanwhile
             self.post_message(self.Open(first))
 
     def first_row_found(self) -> None:
