@@ -6,7 +6,6 @@ import csv
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,24 +19,15 @@ from backends.cancel import CancelToken
 from backends.errors import AppError
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness
-from backends.locators import Locator
 from backends.resources import LogAddress, Page, Resource
 from backends.session import Session
 from tests.driving import loaded, screen_text, shown_view, until, view
+from tests.panes.made_up import Place
 from tui.app import Explorer
 from tui.widgets.export_dialog import ExportDialog
 
 SCHEMA = Schema((Column("name", Kind.TEXT, "Name"), Column("size", Kind.COUNT, "Size")), key="name")
 NAMES = [f"build {number:02}" for number in range(60)]
-
-
-@dataclass(frozen=True)
-class Builds(Locator):
-    system: ClassVar[str] = "taskcluster"  # its pane exists
-    name: str = "builds"
-
-    def text(self) -> str:
-        return f"made-up:{self.name}"
 
 
 class LateBuilds(Resource):
@@ -77,7 +67,7 @@ async def late_builds(
     app = Explorer(kept)
     try:
         async with app.run_test(size=(120, 24), notifications=True) as pilot:
-            app.open_locator(Builds())
+            app.open_locator(Place())
             await until(pilot, lambda: view(app) is not None and view(app).table is not None and loaded(app))
             await pilot.press("e")
             await until(pilot, lambda: isinstance(app.screen, ExportDialog))
@@ -134,7 +124,7 @@ async def test_a_log_that_a_locator_means_does_not_open_over_what_was_opened_mea
 ) -> None:
     go = threading.Event()
 
-    def open_late(locator: Builds, *_: object) -> LateBuilds:
+    def open_late(locator: Place, *_: object) -> LateBuilds:
         resource = LateBuilds(locator)
         if locator.name == "late":
             go.wait(60)
@@ -147,15 +137,15 @@ async def test_a_log_that_a_locator_means_does_not_open_over_what_was_opened_mea
     app = Explorer(kept)
     try:
         async with app.run_test(size=(120, 24)) as pilot:
-            app.open_locator(Builds("late"))
-            await until(pilot, lambda: view(app) is not None and view(app).locator == Builds("late"))
+            app.open_locator(Place("late"))
+            await until(pilot, lambda: view(app) is not None and view(app).locator == Place("late"))
             late = view(app)
-            app.open_locator(Builds("other"))
-            await until(pilot, lambda: view(app).locator == Builds("other") and loaded(app))
+            app.open_locator(Place("other"))
+            await until(pilot, lambda: view(app).locator == Place("other") and loaded(app))
             go.set()
             await until(pilot, lambda: late.resource is not None)
             await pilot.pause()
-            assert view(app).locator == Builds("other")
+            assert view(app).locator == Place("other")
             app.leave()
     finally:
         go.set()

@@ -100,9 +100,7 @@ def check_options(options: ViewOptions) -> None:
 
 def ignored_options(view: ViewSpec) -> list[str]:
     """The options, as the command line names them, that the view does not depend on."""
-    queries = {name: read_sql(f"window/{name}") for name in WINDOWED}
-    queries |= {name: read_sql(f"tables/{name}") for name in DERIVED}
-    query = read_sql(f"views/{view.name}")
+    query, queries = read_sql(f"views/{view.name}"), _read_queries(is_open=False)
     text = "\n".join([query, *(queries[name] for name in _find_needed(query, queries) if name in queries)])
     return [option for option, word in _OPTION_WORDS.items() if word not in re.sub(r"--.*", "", text)]
 
@@ -110,9 +108,7 @@ def ignored_options(view: ViewSpec) -> list[str]:
 def run_view(view: ViewSpec, engine: SqlEngine, store: StoreFiles, options: ViewOptions) -> pl.DataFrame:
     """The rows of a view as `ViewSpec.build` returns them. Raises `EngineError`, `UsageError`."""
     check_options(options)
-    is_open, query = options.window.is_open, read_sql(f"views/{view.name}")
-    queries = {name: _select_all(f"stored_{name}") if is_open else read_sql(f"window/{name}") for name in WINDOWED}
-    queries |= {name: read_sql(f"tables/{name}") for name in DERIVED}
+    query, queries = read_sql(f"views/{view.name}"), _read_queries(options.window.is_open)
     needed = _find_needed(query, queries)
     for name, table in TABLES.items():
         if f"stored_{name}" in needed:
@@ -124,6 +120,12 @@ def run_view(view: ViewSpec, engine: SqlEngine, store: StoreFiles, options: View
         if name in needed:
             engine.add_query(name, queries[name])
     return _finish(engine.run(query), view.schema)
+
+
+def _read_queries(is_open: bool) -> dict[str, str]:
+    """The queries of the tables that views name. `is_open`: whether rows of any time are among those of a window."""
+    queries = {name: _select_all(f"stored_{name}") if is_open else read_sql(f"window/{name}") for name in WINDOWED}
+    return queries | {name: read_sql(f"tables/{name}") for name in DERIVED}
 
 
 def _select_all(table: str) -> str:
