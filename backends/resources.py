@@ -215,7 +215,7 @@ class Resource(ABC):
     empty_text: ClassVar[str] = "The server lists nothing here."
     chart: ClassVar[Chart | None] = None
     poll_seconds: ClassVar[float] = 0  # how often `updates` is asked while the list is looked at; 0: never
-    resting_seconds: float = 0  # how often instead, while nothing goes on that the last answer knew of
+    resting_seconds: float = 0  # how often instead, while nothing goes on that is known of
     quick_columns: ClassVar[tuple[str, ...]] = ()
     asked: frozenset[str] | None = None  # None: all columns
     first_log: LogAddress | None = None  # to be read as soon as the list is shown: the locator meant it

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tui.app import Explorer
 
 _WRITER = "textual-output"  # the thread that writes to the terminal
+_SWITCH_INTERVAL = 0.001  # seconds that a key waits for a thread that works in Python; the default of 5 ms is seen
 _EXIT_TIMEOUT = 10.0  # seconds to leave in after the terminal has gone
 
 
@@ -41,6 +42,7 @@ def open_app(session: Session, locator: str | None = None, *, fresh: bool = Fals
         raise UsageError("TERM is not set to a terminal that can draw.", "Set it, e.g. TERM=xterm-256color.")
     if isinstance(sys.__stderr__, TextIOWrapper):  # Textual's: "\u2502" for one cell would shift the rest of its line
         sys.__stderr__.reconfigure(errors="replace")
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     quick_start.begin()
     from tui.app import Explorer
 

@@ -59,7 +59,7 @@ class Filter:
         return frozenset(name for some in names for name in some)
 
     def mask(self, frame: pl.DataFrame, haystack: pl.Series | None = None) -> pl.Series:
-        """Boolean, without nulls, as long as `frame`. `search_text` is `filters.haystack` of the same frame."""
+        """Boolean, without nulls, as long as `frame`. `haystack` is the `search_text` of the same frame."""
         if self.is_empty:
             return pl.repeat(True, len(frame), dtype=pl.Boolean, eager=True)
         if any(isinstance(term, Word) for term in self.terms):

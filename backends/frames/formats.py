@@ -225,6 +225,7 @@ def is_waiting(state: str) -> bool:
 
 MISSING = "·"
 LIMIT = 512  # characters of a cell that are ever looked at; no column is wider
+_SMALL = 1 << 18  # bytes of texts that are copied whole
 _MIDNIGHT = " 00:00:00"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
@@ -315,8 +316,9 @@ def with_unit(row: Mapping[str, object], columns: Iterable[Column]) -> tuple[tup
 def format_series(values: pl.Series, column: Column) -> list[str]:
     """Every value as text, as `format_value` has it; meant for blocks of some hundred rows."""
     if values.dtype == pl.String:
-        # Cut in polars: to_list() would copy the whole of a huge cell into Python first.
-        heads = values.str.slice(0, LIMIT + 1).to_list()
+        # Huge cells are cut in polars: to_list() would copy them whole into Python first.
+        is_small = values.estimated_size() <= _SMALL
+        heads = values.to_list() if is_small else values.str.slice(0, LIMIT + 1).to_list()
         return [MISSING if text is None else safe_text(text) for text in heads]
     if isinstance(values.dtype, pl.Datetime):
         # polars panics (not an Exception) when it formats a year that no calendar has; servers send such numbers.

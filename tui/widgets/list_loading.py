@@ -388,7 +388,7 @@ class LoadingView(PlainVertical):
         self._refresh_cancel.cancel()
         self._refresh_cancel, self._refreshed = CancelToken(), False
         if resource.poll_seconds > 0 and self.session.mode == "normal":
-            self._refresh_pause = resource.poll_seconds
+            self._refresh_pause = resource.resting_seconds or resource.poll_seconds
             self._refresh_later(resource, self._refresh_cancel)
 
     def _refresh_later(self, resource: Resource, cancel: CancelToken) -> None:

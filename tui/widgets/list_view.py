@@ -31,6 +31,8 @@ from tui.widgets.status_line import StatusLine
 from tui.widgets.table import FrameTable
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from backends.session import Session
 
 WIDE = 126  # cells; from this width on the detail panel stands beside the table by itself
@@ -98,6 +100,7 @@ class ResourceView(ActiveView):
     def __init__(self, session: Session, locator: Locator, restored: OpenList | None = None) -> None:
         super().__init__(session, locator, restored)
         self._panel_wanted: bool | None = None
+        self._summarized: tuple[pl.DataFrame, str] | None = None  # a frame and what its rows amount to
         self._withheld: frozenset[str] = frozenset()  # actions that the row or the rows have no use for
         self._withheld_of_rows: frozenset[str] = frozenset()  # those of the rows
 
@@ -128,9 +131,13 @@ class ResourceView(ActiveView):
 
     @property
     def summary(self) -> str:
-        """What the rows amount to, in words."""
+        """What the rows amount to, in words. It is asked for at every letter of a filter, and counts all rows."""
         table = self.table
-        return self.resource.summary(table.frame) if self.resource is not None and table and table.total_count else ""
+        if self.resource is None or table is None or not table.total_count:
+            return ""
+        if self._summarized is None or self._summarized[0] is not table.frame:
+            self._summarized = table.frame, self.resource.summary(table.frame)
+        return self._summarized[1]
 
     def on_resize(self) -> None:
         self._arrange()

@@ -296,9 +296,15 @@ class FrameModel:
         return self.frame if self.view is None else self.frame[self.view]
 
     def window(self, start: int, count: int, columns: Sequence[str]) -> pl.DataFrame:
-        """Some columns of `count` shown rows from position `start`."""
-        part = self.frame.select(columns)
-        return part.slice(start, count) if self.view is None else part[self.view.slice(start, count)]
+        """Some columns of `count` shown rows from position `start`.
+
+        Column by column: `select` waits for a thread of polars, and a filter that is computed meanwhile may have all.
+        """
+        series = map(self.frame.get_column, columns)
+        if self.view is None:
+            return pl.DataFrame([one.slice(start, count) for one in series])
+        rows = self.view.slice(start, count)
+        return pl.DataFrame([one[rows] for one in series])
 
     def row_at(self, position: int) -> int | None:
         """The row number at a position, None where there is none."""
@@ -389,7 +395,7 @@ class FrameModel:
 
 
 def _falses(count: int) -> pl.Series:
-    return pl.repeat(False, count, dtype=pl.Boolean, eager=True)
+    return pl.Series([False]).new_from_index(0, count)
 
 
 def _first_true(mask: pl.Series) -> int | None:
