@@ -174,7 +174,7 @@ class TableRules(RuleBasedStateMachine):
         assert [key for key, _ in by_key(self.model.marked_rows.rows(named=True))] == [
             row["key"] for row in self.rows if row["key"] in self.marks
         ]
-        assert self.model.window(1, 3, ["key"])["key"].to_list() == [row["key"] for row in shown[1:4]]
+        assert self.model.values("key", 1, 3).to_list() == [row["key"] for row in shown[1:4]]
         for position, row in enumerate(shown):
             number = self.model.row_at(position)
             assert self.model.key_of(number) == row["key"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -19,10 +19,11 @@ class KeyIndex:
     """Which row has a key: hashes and row numbers as one UInt64 each, in sorted runs of falling length.
 
     Rows are numbered as they come. A hit is checked against the key itself, so equal hashes only cost time. A short
-    list is not indexed: looking at all its keys is as fast.
+    list has a dict instead, which waits for no thread of polars: those may all work on the next page.
     """
 
     def __init__(self) -> None:
+        self._rows: dict[Any, int] = {}
         self._runs: list[pl.Series] = []
         self._count = 0
 
@@ -32,7 +33,8 @@ class KeyIndex:
         `keys` are those of the last call, and more behind them.
         """
         if len(keys) <= _SHORT:
-            return _find_slowly(wanted, keys)
+            return self._find_in_dict(wanted, keys)
+        self._rows.clear()
         self._add(keys.slice(self._count))
         hashes = wanted.hash() & _HASH
         parts = []
@@ -49,6 +51,16 @@ class KeyIndex:
         if not (keys[found["row"]] == wanted[found["place"]]).fill_null(False).all():
             return _find_slowly(wanted, keys)
         return found
+
+    def _find_in_dict(self, wanted: pl.Series, keys: pl.Series) -> pl.DataFrame:
+        start = len(self._rows)
+        self._rows.update(zip(keys.slice(start).to_list(), range(start, len(keys)), strict=True))
+        found = [
+            (place, row)
+            for place, key in enumerate(wanted)
+            if key is not None and (row := self._rows.get(key)) is not None
+        ]
+        return pl.DataFrame(found, schema=_NONE_FOUND.schema, orient="row") if found else _NONE_FOUND
 
     def _add(self, keys: pl.Series) -> None:
         if keys.is_empty():

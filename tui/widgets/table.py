@@ -176,7 +176,8 @@ class FrameTable(ArrangedTable):
     @property
     def row_under_cursor(self) -> pl.DataFrame:
         """That one row, all of its columns; none where there is no row."""
-        return self._model.window(self.cursor, 1, self.frame.columns)
+        row = self._model.row_at(self.cursor)
+        return self.frame.clear() if row is None else self.frame.slice(row, 1)
 
     @property
     def row_count(self) -> int:
@@ -401,8 +402,7 @@ class FrameTable(ArrangedTable):
 
     def keys_in_sight(self) -> list[str]:
         """The keys of the rows on the screen, in order."""
-        key = self._model.schema.key
-        return self._model.window(self.scroll_offset.y, self.page_rows, [key])[key].to_list()
+        return self._model.values(self._model.schema.key, self.scroll_offset.y, self.page_rows).to_list()
 
     # ---- marks -------------------------------------------------------------------------------------------------
 

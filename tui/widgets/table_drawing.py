@@ -44,7 +44,7 @@ _MIN_RESULTS = 26  # cells of a matrix that 80 columns have room for
 _READABLE = 32  # a text column is not made narrower than this only to let the others in
 _SAMPLE = 128  # rows measured at either end of what arrives; the rest seldom differs and can be widened
 _BLOCK = 128  # rows gathered and formatted at a time: two pages of a tall terminal, 1 ms of work for ten columns
-_MAX_BLOCKS = 64  # kept
+_MAX_VALUES = 1_000  # blocks of columns that are kept
 
 
 _PLAIN = CellFormat()
@@ -206,7 +206,7 @@ class Columns:
         frame = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
         if frame.is_empty():
             return
-        ends = frame if len(frame) <= 2 * _SAMPLE else pl.concat([frame.head(_SAMPLE), frame.tail(_SAMPLE // 4)])
+        ends = frame if len(frame) <= 2 * _SAMPLE else frame.head(_SAMPLE).vstack(frame.tail(_SAMPLE // 4))
         before = self._natural.copy(), self._values.copy(), self._filled.copy()
         for column in self.schema:
             if column.name not in self.hidden:
@@ -452,7 +452,7 @@ class CellTexts:
         self._url = next((name for name in ("web_url", "url") if name in model.schema), "")
         self.linked_column = self._name if self._url else ""
         self._version = -1
-        self._blocks: dict[int, pl.DataFrame] = {}
+        self._values: dict[tuple[int, str], pl.Series] = {}
         self._cells: dict[tuple[int, str, int, CellFormat], list[str]] = {}
         self._tones: dict[tuple[int, str], list[Tone]] = {}
         self._steps: dict[tuple[int, str], list[int]] = {}
@@ -474,7 +474,7 @@ class CellTexts:
         return self._steps[block, slot.column.name][offset]
 
     def clear(self) -> None:
-        self._blocks.clear()
+        self._values.clear()
         self._cells.clear()
         self._tones.clear()
         self._steps.clear()
@@ -491,7 +491,7 @@ class CellTexts:
 
     def _format_block(self, block: int, slot: Slot) -> list[str]:
         column, width = slot.column, slot.text_width
-        values = self._rows_of_block(block)[column.name]
+        values = self._values_of_block(block, column.name)
         texts = format_cells(values, column, slot.format)
         if column.kind is Kind.STATE:
             styles = [state_style(text) for text in texts]
@@ -516,11 +516,11 @@ class CellTexts:
         return [cut(text, width) for text in texts]
 
     def _draw_effects(self, block: int, slot: Slot, effect: Effect) -> list[str]:
-        rows = self._rows_of_block(block)
-        tones = [state_style(verdict or "").tone for verdict in rows[effect.verdict].to_list()]
+        verdicts = self._values_of_block(block, effect.verdict).to_list()
+        values = self._values_of_block(block, slot.column.name).to_list()
+        told = self._values_of_block(block, effect.direction).to_list() if effect.direction else [None] * len(values)
+        tones = [state_style(verdict or "").tone for verdict in verdicts]
         self._tones[block, slot.column.name] = tones
-        values = rows[slot.column.name].to_list()
-        told = rows[effect.direction].to_list() if effect.direction else [None] * len(rows)
         bars = []
         for value, tone, direction in zip(values, tones, told, strict=True):
             is_certain = tone in SIDES
@@ -533,16 +533,15 @@ class CellTexts:
         """The web page that a text stands for, "" for none: a URL itself, or the row's if it is the row's name."""
         block, offset = divmod(position, _BLOCK)
         if slot.column.name == self._name and self._url:
-            return find_link(self._rows_of_block(block)[self._url][offset])
+            return find_link(self._values_of_block(block, self._url)[offset])
         if not self.cell(position, slot).startswith("http"):
             return ""
-        return find_link(self._rows_of_block(block)[slot.column.name][offset])
+        return find_link(self._values_of_block(block, slot.column.name)[offset])
 
-    def _rows_of_block(self, block: int) -> pl.DataFrame:
-        part = self._blocks.get(block)
-        if part is None:
-            if len(self._blocks) >= _MAX_BLOCKS:
+    def _values_of_block(self, block: int, column: str) -> pl.Series:
+        values = self._values.get((block, column))
+        if values is None:
+            if len(self._values) >= _MAX_VALUES:
                 self.clear()
-            columns = [column.name for column in self._model.schema]
-            part = self._blocks[block] = self._model.window(block * _BLOCK, _BLOCK, columns)
-        return part
+            values = self._values[block, column] = self._model.values(column, block * _BLOCK, _BLOCK)
+        return values

@@ -295,16 +295,13 @@ class FrameModel:
         """The rows that pass the filter, sorted."""
         return self.frame if self.view is None else self.frame[self.view]
 
-    def window(self, start: int, count: int, columns: Sequence[str]) -> pl.DataFrame:
-        """Some columns of `count` shown rows from position `start`.
+    def values(self, column: str, start: int, count: int) -> pl.Series:
+        """The cells of a column in `count` shown rows from position `start`.
 
-        Column by column: `select` waits for a thread of polars, and a filter that is computed meanwhile may have all.
+        A selection of columns would wait for a thread of polars, and a filter that is computed meanwhile may have all.
         """
-        series = map(self.frame.get_column, columns)
-        if self.view is None:
-            return pl.DataFrame([one.slice(start, count) for one in series])
-        rows = self.view.slice(start, count)
-        return pl.DataFrame([one[rows] for one in series])
+        series = self.frame.get_column(column)
+        return series.slice(start, count) if self.view is None else series[self.view.slice(start, count)]
 
     def row_at(self, position: int) -> int | None:
         """The row number at a position, None where there is none."""

@@ -222,6 +222,8 @@ class TransfersPane(PlainVertical):
             return transfer
 
         job.transfer, job.error = crash_log.attempt(start)
+        if job.transfer is not None:
+            job.transfer.frame()  # it keeps the names of the files, which take long to find: F6 is not to wait for them
 
     def _finish(self, job: DownloadJob, finish: Finish, cancel: CancelToken) -> None:
         """In a worker thread: unpacking and the like, once the files are there."""
