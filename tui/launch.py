@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import selectors
 import shutil
 import signal
 import sys
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends.errors import UsageError
+from backends.foreground import Foreground
 from tui import quick_start
 
 if TYPE_CHECKING:
@@ -47,8 +50,8 @@ def open_app(session: Session, locator: str | None = None, *, fresh: bool = Fals
     from tui.app import Explorer
 
     app = Explorer(session, locator, reopen=not fresh)
-    with _leave_on_signals(app) as signals:
-        app.run()
+    with _leave_on_signals(app) as signals, asyncio.Runner(loop_factory=make_loop) as runner:
+        runner.run(app.run_async())
     if signals:
         if signal.SIGHUP in signals:
             _drop_output()
@@ -67,6 +70,25 @@ def temporary_home(prefix: str) -> Iterator[Path]:
     finally:
         if not any(home.rglob("faults.log")):
             shutil.rmtree(home, ignore_errors=True)
+
+
+class _Selector(selectors.DefaultSelector):
+    """Tells working threads when the loop has something to do: whenever it does not wait here."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        Foreground.is_busy = False
+        found = super().select(timeout)
+        Foreground.is_busy = True
+        return found
+
+    def close(self) -> None:
+        super().close()
+        Foreground.is_busy = False
+
+
+def make_loop() -> asyncio.AbstractEventLoop:
+    """The loop that the app runs in; threads that call `give_way` leave the processor to it."""
+    return asyncio.SelectorEventLoop(_Selector())
 
 
 def _drop_output() -> None:

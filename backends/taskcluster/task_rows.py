@@ -21,6 +21,7 @@ import msgspec
 import polars as pl
 
 from backends import lenient_json
+from backends.foreground import give_way
 from backends.frames.getters import iso_time, seconds_between
 from backends.frames.schema import Column, Kind, Schema, StructRows
 from backends.taskcluster.models import (
@@ -147,6 +148,7 @@ class ListedTask(msgspec.Struct, gc=False):
     row: TaskRow | None = None  # whatever a server says of it
 
     def __post_init__(self) -> None:
+        give_way()
         self.row = task_row(self.status, self.task, None)
         self.status = self.task = None  # type: ignore[assignment]
 
