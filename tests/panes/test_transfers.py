@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 from textual.widget import Widget
+from textual.widgets import Static
 
+from backends.cancel import CancelToken
+from backends.transfers.files import RemoteFile
 from backends.transfers.states import TransferState
 from tests.driving import loaded, running, screen_text, until, view
 from tui.app import Explorer
@@ -173,3 +179,31 @@ def test_each_state_says_what_happened_and_what_can_be_done() -> None:
     assert "R retries" in lines[TransferState.FAILED][1]
     assert "x cancels it" in lines[TransferState.RUNNING][1]
     assert all(happened[0] != " " and advice for happened, advice in lines.values())
+
+
+async def test_files_that_are_listed_while_the_dialog_goes_are_no_crash(tmp_path: Path) -> None:
+    """Its parts go first: for a moment it is on the screen still and has none."""
+    listed = threading.Event()
+    goes = threading.Event()
+
+    def list_files(cancel: CancelToken) -> Iterator[list[RemoteFile]]:
+        goes.wait(30)
+        yield []
+        listed.set()
+
+    class LastPart(Static):
+        async def on_unmount(self) -> None:
+            while dialog.query("#download-counts"):
+                await asyncio.sleep(0)
+            goes.set()
+            while not listed.is_set():
+                await asyncio.sleep(0)
+
+    async with running(None) as (app, pilot):
+        dialog = DownloadDialog("Files", list_files, tmp_path)
+        app.push_screen(dialog)
+        await until(pilot, lambda: bool(dialog.query("#download-counts")))
+        await dialog.mount(LastPart())
+        await pilot.press("escape")
+        await until(pilot, lambda: listed.is_set() and not dialog.is_running)
+        assert not list(Path(os.environ["CIEXPLORE_STATE_DIR"]).rglob("faults.log"))

@@ -25,6 +25,7 @@ from backends.transfers.states import PlanAction
 from tui import crash_log
 from tui.widgets.dialogs import FormDialog
 from tui.widgets.inputs import TickBox
+from tui.widgets.plain import is_present
 
 _TREE_LINES = 400
 Finish = Callable[[CancelToken, Progress], Finished]
@@ -116,14 +117,17 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
 
     def _call(self, method: Callable[..., None], *arguments: object) -> None:
         if not self._cancel.cancelled and self.app.is_running:
-            self.app.call_from_thread(method, *arguments)
+            self.app.call_from_thread(self._receive, method, *arguments)
 
     # ---- back on the interface's loop ------------------------------------------------------------------------
+    def _receive(self, method: Callable[..., None], *arguments: object) -> None:
+        if is_present(self):
+            method(*arguments)
+
     def _show_counts(self, text: str) -> None:
         self._said = text
-        if self.is_attached:
-            soon = "\nStarts as soon as that is known. Esc cancels." if self._confirmed else ""
-            self.query_one("#download-counts", Static).update(Text(text + soon))
+        soon = "\nStarts as soon as that is known. Esc cancels." if self._confirmed else ""
+        self.query_one("#download-counts", Static).update(Text(text + soon))
 
     def _show_error(self, error: str) -> None:
         self._confirmed, self._is_planning = False, False
@@ -142,7 +146,7 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
         self._start_plan(files)
 
     def _show_plan(self, number: int, result: tuple[TransferPlan, str] | None, error: str) -> None:
-        if number != self._number or not self.is_attached:
+        if number != self._number:
             return
         if result is None:
             self._plan = None

@@ -24,7 +24,7 @@ from backends.locators import Locator
 from backends.resources import Page, Resource
 from tui import crash_log
 from tui.widgets.detail_panel import DetailPanel
-from tui.widgets.plain import PlainVertical
+from tui.widgets.plain import PlainVertical, is_present
 from tui.widgets.status_line import StatusLine
 from tui.widgets.table import FrameTable
 
@@ -139,7 +139,7 @@ class LoadingView(PlainVertical):
             self._action_cancel.cancel()
 
     def _call_from_thread(self, method: Callable[..., None], *arguments: object) -> None:
-        if self.is_attached and self.app.is_running:
+        if is_present(self) and self.app.is_running:
             self.app.call_from_thread(method, *arguments)
 
     # ---- loading ---------------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ class LoadingView(PlainVertical):
 
     def _expect_pages(self, number: int) -> None:
         """Shows what has come, soon: each time costs as much as several pages."""
-        if number == self._load_number and self.is_attached:
+        if number == self._load_number and is_present(self):
             pause = self._pages_shown + _PAGES_TICK - time.monotonic()
             self.set_timer(max(pause, 0.001), partial(self._receive, number, self._take_pages, None))
 
@@ -194,7 +194,7 @@ class LoadingView(PlainVertical):
             self._finish_load(error)
 
     def _receive(self, number: int, method: Callable[[Any], None], argument: object) -> None:
-        if number == self._load_number and self.is_attached:
+        if number == self._load_number and is_present(self):
             method(argument)
 
     def _show_resource(self, resource: Resource) -> None:
@@ -357,7 +357,7 @@ class LoadingView(PlainVertical):
             self._call_from_thread(self._finish_completing, error)
 
     def _show_completed(self, page: Page, cancel: CancelToken) -> None:
-        if not cancel.cancelled and self.is_attached and self.table is not None:
+        if not cancel.cancelled and is_present(self) and self.table is not None:
             self.table.append(page.frame)
             self.show_counts()
 
@@ -395,7 +395,7 @@ class LoadingView(PlainVertical):
         self.set_timer(self._refresh_pause, partial(self._refresh, resource, cancel))
 
     def _refresh(self, resource: Resource, cancel: CancelToken) -> None:
-        if cancel.cancelled or not self.is_attached or self.table is None:
+        if cancel.cancelled or not is_present(self) or self.table is None:
             return
         if not self.is_on_screen:  # another pane or list is shown: what nobody sees is not asked for
             self._refresh_later(resource, cancel)
@@ -410,7 +410,7 @@ class LoadingView(PlainVertical):
             self._call_from_thread(self._show_updates, resource, page, error, cancel)
 
     def _show_updates(self, resource: Resource, page: Page | None, error: AppError | None, cancel: CancelToken) -> None:
-        if cancel.cancelled or not self.is_attached:
+        if cancel.cancelled or not is_present(self):
             return
         status = self.query_one(StatusLine)
         if error is not None:

@@ -17,6 +17,11 @@ def _render_lines(widget: Widget, crop: Region) -> list[Strip]:
     return Widget.render_lines(widget, Region(crop.x, crop.y, crop.width, min(1, crop.height))) * crop.height
 
 
+def is_present(widget: Widget) -> bool:
+    """Whether it is on a screen and stays: while it is being removed its parts go first, and asking for one fails."""
+    return widget.is_attached and not widget._pruning
+
+
 class PlainScreen(Screen[None]):
     AUTO_FOCUS = ""  # where nothing has the focus it would go to the first widget, seen or not
 
