@@ -21,6 +21,7 @@ from textual.message import Message
 from textual.worker import Worker
 
 from tui.pastes import guard_pastes
+from tui.timers import guard_timers
 
 # A handler posts a message whose handler posts the next one: a pick in a list becomes "selected", "open", "push". Each
 # round through the queues follows one of them.
@@ -48,6 +49,7 @@ class OrderedInputApp(App[None]):
     def __init__(self) -> None:
         super().__init__()
         guard_pastes()
+        guard_timers()
         self._input: deque[events.Event] = deque()  # what waits
         self._marker = 0  # number of the marker that is on its way
         self._rounds = 0  # markers to be sent until the event that is handled has had all its effects; 0: none is
