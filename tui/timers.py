@@ -25,4 +25,4 @@ class PunctualTimer(Timer):
 
 def guard_timers() -> None:
     """Lets the apps of this process use it."""
-    message_pump.Timer = PunctualTimer  # type: ignore[misc]
+    message_pump.Timer = PunctualTimer  # type: ignore[attr-defined]
