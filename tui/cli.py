@@ -127,7 +127,7 @@ def cli(ctx: click.Context) -> int:
 
     With a LOCATOR (whatever you can paste: a task group or task URL, an id, a Treeherder push URL, an index path) or
     with nothing, the app opens: with nothing where it was left, or with --fresh on its start screen. The commands do
-    the same without it.
+    the same without it. `ciexplore open --help` has the app's options: --offline, --capsule and others.
     """
     if ctx.invoked_subcommand is None:
         code: int = ctx.invoke(_open, locator=None, root_url=None, fresh=False, mode=None)

@@ -158,5 +158,7 @@ def push_of(repository: str, revision: str, root: str) -> PushGroup:
     """A push by what a user types. Raises `UsageError` unless it is a full revision."""
     digits = revision.strip().lower()
     if FULL_REVISION.fullmatch(digits) is None:
-        raise UsageError("The index has pushes by all 40 digits of their revision.", "Paste the full revision.")
+        raise UsageError(
+            "Taskcluster's index finds a push by all 40 digits of its revision only.", "Paste the full revision."
+        )
     return PushGroup(repository, digits, root)

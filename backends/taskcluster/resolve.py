@@ -223,7 +223,8 @@ def _push(client: Client, repository: str, revision: str, cancel: CancelToken | 
     """The group of the push's decision task, which the index has by the full revision."""
     if FULL_REVISION.fullmatch(revision) is None:
         raise NotResolvedError(
-            f"The index has pushes by all 40 digits of their revision; {revision[:40]} has {len(revision)}.",
+            "Taskcluster's index finds a push by all 40 digits of its revision only; "
+            f"{revision[:40]} has {len(revision)}.",
             f"Open the push in Treeherder, or hg.mozilla.org/…/{repository[:60]}/rev/{revision[:40]}, and paste the "
             "full one.",
         )

@@ -70,3 +70,23 @@ async def test_a_click_on_a_part_of_the_path_goes_back_to_it(demo: dict[str, str
         await until(pilot, lambda: view(app) is group and pane.depth == 1)
         await pilot.click(PathLine, offset=(2, 0))
         await until(pilot, lambda: view(app) is None)
+
+
+async def test_a_click_on_the_dots_of_a_short_path_goes_back_to_what_they_stand_for(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.finished-group"], size=(80, 24)) as (app, pilot):
+        group, pane = shown_view(app), app.query_one("#taskcluster", ListPane)
+        path = pane.query_one(PathLine)
+        await pilot.press("enter")
+        await until(pilot, lambda: view(app) is not group and loaded(app))
+        await until(pilot, lambda: path.render().plain.startswith("Tasks › … › "))
+        await pilot.click(PathLine, offset=(path.render().plain.index("…") + 1, 0))
+        await until(pilot, lambda: view(app) is group and pane.depth == 1)
+
+
+async def test_the_path_of_what_could_not_be_opened_says_what_was_asked_for(demo: dict[str, str]) -> None:
+    url = "https://treeherder.mozilla.org/jobs?repo=autoland&revision=16982c3917d4"
+    async with running(url, size=(120, 24)) as (app, pilot):
+        path = app.query_one("#taskcluster", ListPane).query_one(PathLine)
+        await until(pilot, lambda: loaded(app))
+        await until(pilot, lambda: "16982c3917d4" in path.render().plain)
+        assert "…" not in path.render().plain

@@ -39,6 +39,13 @@ async def test_the_last_line_says_which_keys_there_are_and_a_click_presses_one()
         assert type(app.screen).__name__ == "PaletteDialog"
 
 
+async def test_an_enter_pressed_before_the_app_had_the_terminal_opens_too() -> None:
+    """Until then the terminal turns Enter into a line feed, which arrives as Ctrl+J."""
+    async with running(None, size=(80, 24)) as (app, pilot):
+        await pilot.press(*"nothing of the kind/", "ctrl+j")
+        await until(pilot, lambda: "Unrecognized" in screen_text(app))
+
+
 async def test_what_is_pasted_after_an_error_takes_the_place_of_the_wrong_text_and_escape_clears_it() -> None:
     async with running(None, size=(80, 24)) as (app, pilot):
         box = app.screen.query_one(StartInput)

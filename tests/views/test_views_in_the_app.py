@@ -168,6 +168,20 @@ async def test_copying_marked_rows_as_markdown_and_the_cell(monkeypatch: pytest.
         await until(pilot, lambda: app.clipboard == "thing 02")
 
 
+async def test_marked_rows_are_copied_in_the_order_of_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with things(monkeypatch) as (app, pilot):
+        table = shown_view(app).table
+        first = table.shown_rows["name"].to_list()
+        await pilot.press("s", "s")
+        await until(pilot, lambda: table.shown_rows["name"].to_list() == sorted(first, reverse=True))
+        await pilot.press("g", "space", "space", "Y")
+        await until(pilot, lambda: isinstance(app.screen, CopyDialog))
+        await pilot.press(*"marked", "space", *"markd", "enter")
+        await until(pilot, lambda: app.clipboard.startswith("| Name |"))
+        names = [line.split("|")[1].strip() for line in app.clipboard.splitlines()[2:]]
+        assert names == sorted(first, reverse=True)[:2]
+
+
 async def test_what_a_row_cannot_give_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     async with things(monkeypatch) as (app, pilot):
 

@@ -254,6 +254,18 @@ def test_mark_all_marks_only_what_the_user_sees_while_a_new_filter_is_worked_out
     assert model.marked_rows["label"].to_list() == ["linux"]
 
 
+def test_marked_rows_to_be_written_come_as_they_are_sorted_and_the_hidden_ones_last() -> None:
+    model = FrameModel(SCHEMA)
+    model.append(frame(rows("linux 1", "windows 2", "linux 3", "linux 4")))
+    model.mark_shown()
+    assert model.marked_rows_as_shown["label"].to_list() == ["linux 1", "windows 2", "linux 3", "linux 4"]
+    model.set_sort((SortKey("runs", True),))
+    model.set_filter("linux")
+    update_view(model)
+    model.toggle(2)
+    assert model.marked_rows_as_shown["label"].to_list() == ["linux 4", "linux 1", "windows 2"]
+
+
 def test_nothing_can_be_marked_by_mistake_between_new_content_and_its_filter() -> None:
     model = FrameModel(SCHEMA)
     model.set_filter("linux")

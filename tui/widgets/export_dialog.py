@@ -181,7 +181,7 @@ def export_table(
     def start(choice: ExportChoice | None) -> None:
         if choice is None:
             return
-        rows = table.marked_rows if choice.rows == "marked" else table.frame
+        rows = table.marked_rows_as_shown if choice.rows == "marked" else table.frame
         rows = table.shown_rows if choice.rows == "shown" else rows
         described = heading or ReportHeading(stem)
         if choice.rows != "shown":

@@ -209,7 +209,7 @@ class ActiveView(ArrangedView):
             return
         from tui.widgets import copy_dialog
 
-        rows = table.marked_rows if choice.what == "marked" else table.row_under_cursor
+        rows = table.marked_rows_as_shown if choice.what == "marked" else table.row_under_cursor
         column = table.focused_column
         columns = table.visible_columns if choice.all_columns else table.columns_in_sight
         text = ""

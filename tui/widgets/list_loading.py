@@ -17,7 +17,7 @@ from textual.widgets import Static
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
-from backends.http.errors import OfflineError
+from backends.http.errors import OfflineError, redact_url
 from backends.http.response import Freshness
 from backends.loading import LoadingPace
 from backends.locators import Locator
@@ -291,6 +291,9 @@ class LoadingView(PlainVertical):
             message = f"{error.sentence}\n\n{error.hint}\n\n{again} · Esc goes back · Ctrl+O opens something else"
             problem = f"{error.sentence} ({again})" if rows else f"failed, {again}"
             status.show(loading=False, problem=problem)
+            if self.resource is None:
+                self.title = redact_url(self.locator.text())
+                self.report_title()
         else:
             notes = " ".join(self.session.notes)
             status.show(loading=False, problem="", **({"note": notes} if notes else {}))

@@ -47,7 +47,8 @@ _BETWEEN = " › "
 
 
 class PathLine(Widget):
-    """The way to what is shown: the pane, then each list and reader. A click on a part selects it."""
+    """The way to what is shown: the pane, then each list and reader. A click on a part selects it, one on the dots the
+    last part that they stand for."""
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES = {"path-line--back", "path-line--here"}
@@ -122,6 +123,7 @@ class PathLine(Widget):
         for depth, part in shown:
             text.append("" if before < 0 else _BETWEEN, self._style("back"))
             if depth > before + 1:
+                self._places.append((text.cell_len, text.cell_len + 1, depth - 1))
                 text.append(f"…{_BETWEEN}", self._style("back"))
             start, before = text.cell_len, depth
             text.append(part, self._style("here" if depth == len(self._parts) - 1 else "back"))
@@ -358,7 +360,7 @@ class ListPane(PlainVertical):
         event.stop()
         self._draw_header()
         view = event.control
-        if view in self._chosen:
+        if view in self._chosen and view.resource is not None:
             self._history.add(view.locator.text(), view.title, view.locator.system, view.summary)
 
     def on_resource_view_pin(self, event: ResourceView.Pin) -> None:

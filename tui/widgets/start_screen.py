@@ -17,6 +17,7 @@ from rich.style import Style
 from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import ModalScreen
@@ -77,7 +78,10 @@ def entries_of(visits: Sequence[Visit], examples: Sequence[StartEntry]) -> list[
 class StartInput(Input):
     """Keeps the focus while Up and Down choose below it; `?` in the empty box is a key, not a text."""
 
-    BINDINGS = bindings("start")
+    BINDINGS = [
+        *bindings("start"),
+        Binding("ctrl+j", "submit", show=False),  # Enter, pressed before the app had the terminal
+    ]
 
     def __init__(self, text: str, choose: Callable[[int], None]) -> None:
         super().__init__(

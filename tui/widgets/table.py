@@ -412,6 +412,11 @@ class FrameTable(ArrangedTable):
         return self._model.marked_rows
 
     @property
+    def marked_rows_as_shown(self) -> pl.DataFrame:
+        """The marked rows in the order to write them in: those shown as sorted, then the hidden as they came."""
+        return self._model.marked_rows_as_shown
+
+    @property
     def marked_count(self) -> int:
         return self._model.marked_count
 

@@ -345,6 +345,14 @@ class FrameModel:
         return self.frame.filter(self.marks)
 
     @property
+    def marked_rows_as_shown(self) -> pl.DataFrame:
+        """The marked rows in the order to write them in: those shown as sorted, then the hidden as they came."""
+        if self.view is None:
+            return self.marked_rows
+        hidden = self.frame.filter(self.marks & ~self._shown_mask())
+        return pl.concat([self.frame[self.view.filter(self.marks[self.view])], hidden])
+
+    @property
     def marked_keys(self) -> set[str]:
         return set(self._marked_series().to_list())
 
