@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual import events
 from textual.geometry import Region
 from textual.screen import ModalScreen
 from textual.widget import Widget
@@ -177,6 +178,21 @@ async def test_enter_in_a_text_field_only_goes_to_the_button_and_the_border_says
         await until(pilot, lambda: app.focused is not None and app.focused.id == "go")
         assert not app.result
         await until(pilot, lambda: f"⏎ {DOES[name]} · esc cancels" in keys_line(app))
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("pasted", [False, True])
+async def test_what_is_typed_or_pasted_at_once_goes_to_the_first_field(tmp_path: Path, name: str, pasted: bool) -> None:
+    app = Host(make_dialogs(tmp_path)[name]())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.dialog.is_mounted and bool(app.dialog.query(Input)))
+        field = app.dialog.query(Input).first()
+        if pasted:
+            app.post_message(events.Paste("*live_backing.log"))
+        else:
+            await pilot.press(*"*live_backing.log")
+        await until(pilot, lambda: field.value == "*live_backing.log")
+        assert field.has_focus and app.result == []
 
 
 @pytest.mark.parametrize("name", ["download", "export", "capsule"])

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -113,7 +113,8 @@ class FormDialog(Dialog[T | None]):
     """Fields, a button that goes ahead (also F2), and one that cancels (also Esc).
 
     One habit in all of them: the button has the focus at first; Enter on it goes ahead, Enter in a text field only goes
-    to it, Enter in a tick box ticks. The border says what Enter does where the focus is.
+    to it, Enter in a tick box ticks. The border says what Enter does where the focus is. Letters and pastes while it is
+    on the button go to the first text field, in place of what is there.
 
     Subclasses define `action_go`, the label of the `button` and what it `does` ("starts").
     """
@@ -168,6 +169,21 @@ class FormDialog(Dialog[T | None]):
             return [f"⏎ goes to {self.button}", "esc cancels", f"F2 {self.does}", "tab next", *more]
         enter = "ticks" if isinstance(focused, ToggleButton | SelectionList) else "chooses"
         return [f"⏎ {enter}", "esc cancels", f"F2 {self.does}", "tab next", *more]
+
+    async def on_key(self, event: events.Key) -> None:
+        if event.is_printable and event.key not in self.active_bindings:
+            self._type_into_field(event)
+
+    async def on_paste(self, event: events.Paste) -> None:
+        self._type_into_field(event)
+
+    def _type_into_field(self, event: events.Key | events.Paste) -> None:
+        """What was typed before a field was chosen would be lost."""
+        field = next((one for one in self.query(Input) if not one.disabled), None)
+        if field is not None and (self.focused is None or isinstance(self.focused, Button)):
+            event.stop()
+            self.set_focus(field)
+            field.post_message(event)  # behind the message that it has the focus, which selects its text
 
     def action_scroll(self, step: int) -> None:
         """A page of the body."""
