@@ -9,6 +9,8 @@ import pytest
 
 from backends.frames import filters
 from backends.frames.filter_ast import FilterSyntaxError
+from backends.frames.schema import Column, Kind, Schema
+from tests.frame_rows import frame_from_rows
 from tests.widgets.table_app import TableApp, frame, line_of, lines, running, settled
 from tui.widgets.table import FrameTable
 from tui.widgets.table_model import SortKey, ViewRequest, ViewState
@@ -35,6 +37,23 @@ async def test_a_narrow_table_has_the_signs_of_states_without_their_words() -> N
             "   ✖  task 1  1,000",
             "   ▶  task 2  2,000",
         ]
+
+
+async def test_a_narrow_table_keeps_the_words_of_states_that_are_all_a_row_is_called() -> None:
+    grouped = Schema((Column("state", Kind.STATE, "State"), Column("rows", Kind.COUNT, "Rows")), "key")
+    rows = frame_from_rows(grouped, [("a", "completed", 1142), ("b", "exception", 23)])
+    async with running(rows, schema=grouped) as (_, table, _pilot):
+        assert [line.rstrip() for line in lines(table)[:3]] == [
+            "   State         Rows",
+            "▌  ✔ completed  1,142",
+            "   ⚠ exception     23",
+        ]
+
+
+async def test_a_state_beside_others_is_not_cut_to_its_label_in_a_narrow_table() -> None:
+    alerts = Schema((Column("id", Kind.ID, "Alert"), Column("status", Kind.STATE, "Status")), "id")
+    async with running(frame_from_rows(alerts, [("46331", "untriaged")]), schema=alerts) as (_, table, _pilot):
+        assert "46331   ◌ untriaged" in lines(table)[1]
 
 
 async def test_an_empty_table_draws_its_header_only() -> None:
