@@ -136,9 +136,8 @@ def test_lines_have_the_width_of_the_screen_at_every_size() -> None:
 
 
 def test_what_the_edge_of_the_screen_cuts_says_so_and_no_number_reads_as_another() -> None:
-    schema = Schema(
-        (Column("name", Kind.TEXT, "Name"), Column("old", Kind.NUMBER, "Old"), Column("note", Kind.TEXT, "Note")), "name"
-    )
+    numbered = (Column("name", Kind.TEXT, "Name"), Column("old", Kind.NUMBER, "Old"))
+    schema = Schema((*numbered, Column("note", Kind.TEXT, "Note")), "name")
     model, columns = FrameModel(schema), Columns(schema, 1)
     frame = frame_from_rows(schema, [("t", 1246.785, "regression")])
     model.append(frame)
