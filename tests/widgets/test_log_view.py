@@ -303,6 +303,14 @@ async def test_a_log_without_lines_says_why(chunks: list[bytes | Exception], wor
         assert words in "\n".join(rows(view))
 
 
+async def test_a_long_reason_why_there_is_no_log_is_seen_to_its_end() -> None:
+    gate = Gate()
+    gate.give(AppError(f"Offline, and no stored answer of 127.0.0.1/{'task/' * 30}status.", "Go online."))
+    async with show_log(gate, wait=False) as (view, pilot):
+        await until(pilot, lambda: "Go online." in "\n".join(rows(view)))
+        assert "task/status." in "".join(row.strip() for row in rows(view))
+
+
 async def test_a_log_that_ends_early_says_so_beside_what_came() -> None:
     gate = Gate()
     gate.give(number_lines(5))
