@@ -372,6 +372,14 @@ async def test_a_dialog_that_is_closed_part_by_part_does_not_end_the_app(tmp_pat
         assert app.is_running
 
 
+@pytest.mark.parametrize("name", LISTS)
+async def test_the_keys_in_the_border_are_left_out_whole(name: str, tmp_path: Path) -> None:
+    app = Host(make_dialogs(tmp_path)[name]())
+    async with app.run_test(size=(60, 15)) as pilot:
+        await until(pilot, lambda: " · " in keys_line(app))
+        assert "…" not in keys_line(app)
+
+
 @pytest.fixture
 def truecolor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLORTERM", "truecolor")

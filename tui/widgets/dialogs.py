@@ -316,7 +316,8 @@ class ChoiceDialog(Dialog[T | None]):
         """Also how many lines lie below the box."""
         choices = self.query_one(OptionList)
         below = choices.virtual_size.height - choices.scroll_offset.y - choices.size.height
-        return (f"{below:,} more · {self.keys}" if below > 0 and choices.size.height else self.keys,)
+        more = [f"{below:,} more"] if below > 0 and choices.size.height else []
+        return [*more, *self.keys.split(" · ")]
 
     def show_choices(self, text: str) -> None:
         """Calls `set_choices` with those that the text leaves."""

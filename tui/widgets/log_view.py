@@ -203,7 +203,7 @@ class LogView(LineList):
         growing = self._line_count if lines and lines[-1] >= self._line_count - 1 else 0
         size = self.reading.spool.size if growing else 0
         marks = [(self.reading.findings.severity(line), self._times_new(line)) for line in lines]
-        return lines, marks, growing, size
+        return lines, marks, growing, size, not lines and describe_empty_log(self.reading.spool)
 
     def _times_new(self, line: int) -> int:
         """How often a new line comes; 0 for one that is not new."""
