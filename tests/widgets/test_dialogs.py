@@ -380,6 +380,14 @@ async def test_the_keys_in_the_border_are_left_out_whole(name: str, tmp_path: Pa
         assert "…" not in keys_line(app)
 
 
+async def test_a_line_of_the_plan_that_is_cut_says_so(tmp_path: Path) -> None:
+    app = Host(make_dialogs(tmp_path / ("long" * 20))["long plan"]())
+    async with app.run_test(size=(60, 24)) as pilot:
+        await until(
+            pilot, lambda: any("/pytest-" in line and "… " in line for line in screen_text(app).splitlines()[8:])
+        )
+
+
 @pytest.fixture
 def truecolor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLORTERM", "truecolor")
