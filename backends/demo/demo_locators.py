@@ -69,9 +69,9 @@ def _ids(options: DemoOptions) -> dict[str, str | int]:
 
 # (title, name of the locator, what to try there): what `ciexplore demo` opens with.
 _EXAMPLES = (
-    ("A finished task group", "taskcluster.finished-group", "filter its failed tasks, read a log, download"),
+    ("A finished task group", "taskcluster.finished-group", "filter, read a log, download"),
     ("A task group that still runs", "taskcluster.running-group", "its rows change while they are looked at"),
-    ("A failed task", "taskcluster.failed-task", "its artifacts; l opens the log at the first error"),
+    ("A failed task", "taskcluster.failed-task", "its artifacts; l opens its log"),
     ("Two task groups compared", "taskcluster.comparison", "what failed, what got slower"),
     ("A flaky Prow job", "prow.job-openshift", "its builds; x V: each test by build"),
     ("A failed Prow build", "prow.build-failed", "its tests, files and logs"),

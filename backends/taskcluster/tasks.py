@@ -58,6 +58,7 @@ from backends.transfers.files import RemoteFile
 # One with many tasks that are still running changes all the time, so that all of it would be sent each time.
 LOOK, LOOK_AT_MANY = 45.0, 300.0
 _REVALIDATED = CachePolicy(ttl=0.0, stale_if_error=False)
+_WORST_FIRST = (*STATES[1:], STATES[0])
 
 
 class TaskList(ClientListing):
@@ -151,9 +152,9 @@ class TaskList(ClientListing):
         return None if row is None else urls.task_page(self.client.root, str(row.get("task_id") or ""))
 
     def summary(self, frame: pl.DataFrame) -> str:
-        """ "1,162 completed · 22 failed": the states in the usual order, then those we do not know."""
+        """ "22 failed · 1,162 completed": the worst first, as the end may be cut; last what we do not know."""
         counts = dict(frame["state"].value_counts().iter_rows())
-        order = [*(state for state in STATES if state in counts), *sorted(counts.keys() - set(STATES))]
+        order = [*(state for state in _WORST_FIRST if state in counts), *sorted(counts.keys() - set(_WORST_FIRST))]
         return " · ".join(f"{counts[state]:,} {state}" for state in order)
 
 

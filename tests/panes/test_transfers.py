@@ -172,6 +172,14 @@ async def test_the_footer_has_back_and_help_and_the_bar_its_failed_share(
         assert bar.render().plain.split("  ")[0].count("━ ━") == 1
 
 
+async def test_a_long_path_begins_on_the_line_of_its_sign(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with downloaded(demo, monkeypatch, tmp_path / ("long" * 30)) as (app, pilot, pane):
+        await move_to(pane, pilot, state="verified", name=".json")
+        await until(pilot, lambda: any(line.startswith(" ✔ /") for line in screen_text(app).splitlines()))
+
+
 def test_each_state_says_what_happened_and_what_can_be_done() -> None:
     row = {"detail": "", "reason": "", "target": "a/b.log", "bytes": 5, "size": None}
     lines = {state: describe_file(row | {"state": str(state)}, Path("/out")) for state in TransferState}

@@ -322,7 +322,7 @@ def test_enter_opens_the_task_and_with_marks_the_artifacts_of_all(queue: FakeQue
 def test_the_status_line_counts_every_state_also_those_nobody_knows() -> None:
     resource = tasks_of(FakeQueue().http())
     frame = pl.DataFrame({"state": ["failed"] * 22 + ["completed"] * 1162 + ["odd", "running"]})
-    assert resource.summary(frame) == "1,162 completed · 22 failed · 1 running · 1 odd"
+    assert resource.summary(frame) == "22 failed · 1 running · 1,162 completed · 1 odd"
 
 
 def test_the_detail_of_a_row_says_its_ids_and_times(queue: FakeQueue) -> None:

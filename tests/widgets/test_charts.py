@@ -141,6 +141,17 @@ async def read_chart(app: Alone, pilot: Any) -> str:
     return str(panel.render())
 
 
+async def test_a_list_without_rows_has_an_empty_chart_and_no_complaint_while_it_loads() -> None:
+    app = Alone()
+    async with app.run_test(size=(100, 20)) as pilot:
+        panel = app.query_one(ChartPanel)
+        panel.show(rows(), SCHEMA, CHART)
+        await until(pilot, plotext_is_loaded)
+        assert str(panel.render()) == ""
+        panel.show(rows(MANY).with_columns(value=pl.lit(None, pl.Float64)), SCHEMA, CHART)
+        assert str(panel.render()) == " No row that is shown has both values of the chart."
+
+
 async def test_the_lines_on_the_screen_are_those_of_the_drawing() -> None:
     app = Alone()
     async with app.run_test(size=(100, 20)) as pilot:

@@ -23,6 +23,8 @@ from backends.queries.sources import OpenSource
 from backends.resources import DownloadWay, Field, Link, Prepared, Question, digit_key
 from backends.transfers.files import RemoteFile
 from tests.driving import screen_text, until
+from tests.snapshots.painted_text import paint_as_text
+from tui import theme
 from tui.history import Visit
 from tui.list_settings import ColumnArrangement, ListSettings
 from tui.theme import ThemedApp
@@ -384,3 +386,53 @@ async def test_a_dialog_that_is_closed_part_by_part_does_not_end_the_app(tmp_pat
         dialog.draw_keys()  # type: ignore[attr-defined]
         await pilot.pause()
         assert app.is_running
+
+
+@pytest.mark.parametrize("name", LISTS)
+async def test_the_keys_in_the_border_are_left_out_whole(name: str, tmp_path: Path) -> None:
+    app = Host(make_dialogs(tmp_path)[name]())
+    async with app.run_test(size=(60, 15)) as pilot:
+        await until(pilot, lambda: " · " in keys_line(app))
+        assert "…" not in keys_line(app)
+
+
+async def test_a_line_of_the_plan_that_is_cut_says_so(tmp_path: Path) -> None:
+    app = Host(make_dialogs(tmp_path / ("long" * 20))["long plan"]())
+    async with app.run_test(size=(60, 24)) as pilot:
+        await until(
+            pilot, lambda: any("/pytest-" in line and "… " in line for line in screen_text(app).splitlines()[8:])
+        )
+
+
+@pytest.fixture
+def truecolor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLORTERM", "truecolor")
+
+
+@pytest.mark.parametrize("name", [*FORMS, "confirm"])
+async def test_the_button_that_has_the_focus_is_one_filled_block(name: str, tmp_path: Path, truecolor: None) -> None:
+    app = Host(make_dialogs(tmp_path)[name]())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: isinstance(app.focused, Button))
+        drawn = paint_as_text(app, light=False).splitlines()
+        runs = [run for line in drawn for run in line.strip().split("  ") if ":on-fill" in run]
+        assert [run.partition(" ")[2] for run in runs] == ["fill-accent:on-fill bold"]
+        other = next(button for button in app.dialog.query(Button) if not button.has_focus)
+        assert (other.rich_style.bgcolor.name, other.rich_style.bold) == (theme.SURFACES["field"][0], None)  # type: ignore
+
+
+async def test_ticks_and_dots_of_the_export_are_accents_without_a_ground(tmp_path: Path, truecolor: None) -> None:
+    app = Host(make_dialogs(tmp_path)["export"]())
+    async with app.run_test(size=(80, 24)):
+        styles = {
+            (widget.__class__.__name__, "-on" in widget.classes): widget.get_visual_style("toggle--button")
+            for widget in app.dialog.query("RadioDot, TickBox")
+        }
+        inks = {key: theme.INKS["accent" if key[1] else "muted"][0] for key in styles}
+        assert {key: style.foreground.hex.lower() for key, style in styles.items()} == inks  # type: ignore[union-attr]
+        assert ("RadioDot", True) in styles
+        columns = app.dialog.query_one("#export-columns")
+        on = columns.get_component_rich_style("selection-list--button-selected")
+        assert on.color is not None and on.color.name == theme.INKS["accent"][0]
+        field = columns.get_component_rich_style("selection-list--button").bgcolor
+        assert field is not None and field.name == theme.SURFACES["field"][0]

@@ -17,7 +17,7 @@ from backends.errors import AppError, UsageError
 from backends.logs import sources
 from backends.logs.reader import LogReader
 from backends.logs.spool import Source
-from tests.driving import until
+from tests.driving import screen_text, until
 from tui.keymap import KEYS
 from tui.theme import ThemedApp
 from tui.widgets.log_view import LogView
@@ -301,6 +301,22 @@ async def test_a_log_without_lines_says_why(chunks: list[bytes | Exception], wor
         await until(pilot, lambda: words in "\n".join(rows(view)))
         await pilot.press("j", "G", "n", "right_square_bracket", "z", "enter", "t", "f")
         assert words in "\n".join(rows(view))
+
+
+async def test_a_long_reason_why_there_is_no_log_is_seen_to_its_end() -> None:
+    gate = Gate()
+    gate.give(AppError(f"Offline, and no stored answer of 127.0.0.1/{'task/' * 30}status.", "Go online."))
+    async with show_log(gate, wait=False) as (view, pilot):
+        await until(pilot, lambda: "Go online." in "\n".join(rows(view)))
+        assert "task/status." in "".join(row.strip() for row in rows(view))
+
+
+async def test_a_log_that_never_came_is_not_waited_for_on_the_screen() -> None:
+    gate = Gate()
+    async with show_log(gate, wait=False) as (view, pilot):
+        await until(pilot, lambda: "Waiting for the first bytes" in screen_text(view.app))
+        gate.give(AppError("Nothing listens there.", "Start the server."))
+        await until(pilot, lambda: "✖ Nothing listens there." in screen_text(view.app))
 
 
 async def test_a_log_that_ends_early_says_so_beside_what_came() -> None:

@@ -6,8 +6,10 @@ import asyncio
 import threading
 from typing import Any
 
+import hypothesis.strategies as st
 import polars as pl
 import pytest
+from hypothesis import given
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widgets import Static
@@ -18,6 +20,7 @@ from tests.frame_rows import frame_from_rows
 from tui.theme import ThemedApp
 from tui.widgets.histogram_plot import HistogramPlot
 from tui.widgets.statistics import StatisticsPanel
+from tui.widgets.value_table import split_bar
 
 SCHEMA = Schema(
     (
@@ -146,6 +149,30 @@ async def test_text_is_counted_with_bars() -> None:
         assert "distinct" in text_of(app, "#stats-numbers")
         panel.step_column(-1)
         await settled(pilot)
+
+
+@given(count=st.integers(1, 300), failed=st.integers(0, 300), most=st.integers(1, 300), width=st.integers(2, 60))
+def test_a_bar_of_what_passed_and_failed_shows_both(count: int, failed: int, most: int, width: int) -> None:
+    most, failed = max(most, count), min(failed, count)
+    bad, good = split_bar(count, failed, most, width)
+    assert (bad > 0, good > 0) == (failed > 0, failed < count)
+    assert bad + good <= width
+    assert bad + good == max(1 + (0 < failed < count), round(count * width / most))
+
+
+async def test_a_short_bar_of_which_little_failed_is_not_drawn_as_failed() -> None:
+    rows = [("few", "failed" if n < 3 else "completed", 1.0, 1, 1, f"f{n}") for n in range(75)]
+    rows += [("many", "completed", 1.0, 1, 1, f"m{n}") for n in range(272)]
+    app = PanelApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        panel = await show_rows(pilot, frame_from_rows(SCHEMA, rows))
+        panel.step_column(-2)
+        await settled(pilot)
+        app.query_one("ValueTable").styles.width = 40
+        await pilot.pause()
+        _, few, *_ = text_of(app, "ValueTable").splitlines()
+        assert few.split()[:4] == ["few", "75", "21.6%", "3"]
+        assert few.rstrip().endswith(("━╺", "━ ━", "━ ━━")), few
 
 
 async def test_grouping_offers_the_columns_with_few_values_then_none() -> None:

@@ -9,7 +9,10 @@ import pytest
 
 from backends.frames import filters
 from backends.frames.filter_ast import FilterSyntaxError
+from backends.frames.schema import Column, Kind, Schema
+from tests.frame_rows import frame_from_rows
 from tests.widgets.table_app import TableApp, frame, line_of, lines, running, settled
+from tui import theme
 from tui.widgets.table import FrameTable
 from tui.widgets.table_model import SortKey, ViewRequest, ViewState
 
@@ -37,6 +40,30 @@ async def test_a_narrow_table_has_the_signs_of_states_without_their_words() -> N
         ]
 
 
+async def test_a_narrow_table_keeps_the_words_of_states_that_are_all_a_row_is_called() -> None:
+    grouped = Schema((Column("state", Kind.STATE, "State"), Column("rows", Kind.COUNT, "Rows")), "key")
+    rows = frame_from_rows(grouped, [("a", "completed", 1142), ("b", "exception", 23)])
+    async with running(rows, schema=grouped) as (_, table, _pilot):
+        assert [line.rstrip() for line in lines(table)[:3]] == [
+            "   State         Rows",
+            "▌  ✔ completed  1,142",
+            "   ⚠ exception     23",
+        ]
+
+
+async def test_a_state_beside_others_is_not_cut_to_its_label_in_a_narrow_table() -> None:
+    alerts = Schema((Column("id", Kind.ID, "Alert"), Column("status", Kind.STATE, "Status")), "id")
+    async with running(frame_from_rows(alerts, [("46331", "untriaged")]), schema=alerts) as (_, table, _pilot):
+        assert "46331   ◌ untriaged" in lines(table)[1]
+
+
+async def test_what_runs_has_the_colour_of_running_and_not_that_of_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    async with running(frame(3)) as (_, table, _pilot):
+        inks = [segment.style.color for segment in table.render_line(3) if segment.style and "▶" in segment.text]
+        assert [ink.name for ink in inks if ink] == [theme.INKS["running"][0]]
+
+
 async def test_an_empty_table_draws_its_header_only() -> None:
     async with running() as (_, table, pilot):
         assert "Label" in lines(table)[0]
@@ -62,10 +89,10 @@ async def test_each_state_has_its_own_colour_from_the_theme() -> None:
         assert [colour(1, "completed"), colour(2, "failed")] != dark
 
 
-@pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "nord", "ansi-dark", "ansi-light"])
-async def test_the_cursor_row_is_drawn_in_the_cursor_colours_of_the_theme(theme: str) -> None:
+@pytest.mark.parametrize("name", ["textual-dark", "textual-light", "nord", "ansi-dark", "ansi-light"])
+async def test_the_cursor_row_is_drawn_in_the_cursor_colours_of_the_theme(name: str) -> None:
     async with running(frame(3)) as (app, table, pilot):
-        app.theme = theme
+        app.theme = name
         await pilot.pause()
         cursor, other = table.render_line(1), table.render_line(2)
         backgrounds = {segment.style.bgcolor for segment in cursor if segment.style is not None}

@@ -135,6 +135,30 @@ def test_lines_have_the_width_of_the_screen_at_every_size() -> None:
         assert cell_len(painter.header(Viewport(layout, 0, width), (), "history").text) == width
 
 
+def test_what_the_edge_of_the_screen_cuts_says_so_and_no_number_reads_as_another() -> None:
+    numbered = (Column("name", Kind.TEXT, "Name"), Column("old", Kind.NUMBER, "Old"))
+    schema = Schema((*numbered, Column("note", Kind.TEXT, "Note")), "name")
+    model, columns = FrameModel(schema), Columns(schema, 1)
+    frame = frame_from_rows(schema, [("t", 1246.785, "regression")])
+    model.append(frame)
+    columns.observe(frame)
+    painter = RowPainter(CellTexts(model), lambda name: Style())
+    layout = columns.place(40)
+    number, note = layout.slots[1:]
+    seen = {"1,246.8"}
+    for width in range(layout.fixed + 1, layout.width + 1):
+        view = Viewport(layout, 0, width)
+        row = painter.row(view, RowState(0, False, False, False)).text
+        header = painter.header(view, (), None).text
+        assert cell_len(row) == cell_len(header) == width
+        assert row[number.start : number.end].strip() in ("", "…", "1,246.8"), row
+        text = row[note.start : width].strip()
+        assert text in ("", "regression") or (text.endswith("…") and len(text) >= 3), row
+        assert header[note.start : width].strip() not in ("N", "N›"), header
+        seen |= {row[number.start : number.end].strip(), text}
+    assert seen >= {"1,246.8", "…", "", "regr…", "regression"}
+
+
 def test_a_declared_name_is_the_name() -> None:
     named = Schema((*SCHEMA.columns[:4], replace(SCHEMA["note"], is_name=True)), "name")
     assert (SCHEMA.name_column, named.name_column) == ("name", "note")

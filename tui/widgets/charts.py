@@ -159,8 +159,8 @@ class ChartPanel(PlotWidget):
             self._data = self._version, ChartData(frame, chart.x, chart.y, by=chart.by, marks=chart.marks)
         found = self._data[1].points(self._range(self._data[1]))
         window = self._window = found.window
-        if window is None:
-            return Text("No row that is shown has both values of the chart.", style="italic")
+        if window is None:  # of a list without rows the table below says why
+            return Text(" No row that is shown has both values of the chart." if len(frame) else "", self.role("muted"))
         lines = self._lines_drawn = height - 4  # below the title, above the ruler, inside the frame
         ticks = y_ticks(window, schema[chart.y], lines)
         self._left = max(len(label) for _, label in ticks) + 1

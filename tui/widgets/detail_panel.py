@@ -19,7 +19,9 @@ class DetailPanel(VerticalScroll, can_focus=True):
     """One row beside the table: titled sections of label and text, all of it a server's text and drawn as such."""
 
     DEFAULT_CSS = """
-    DetailPanel { width: 46; background: $ci-raised; border-left: solid $ci-rule; padding: 0 1; display: none; }
+    DetailPanel { width: 46; background: $ci-raised; border-left: solid $ci-rule; padding-left: 1; display: none;
+        scrollbar-size-vertical: 1; }
+    DetailPanel #detail-text { padding-right: 1; }
     DetailPanel.-shown { display: block; }
     DetailPanel.-alone { width: 100%; max-width: 100%; border-left: none; }
     """

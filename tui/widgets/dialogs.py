@@ -65,6 +65,11 @@ class Dialog(ModalScreen[T], Generic[T]):
     Dialog Input:focus { background: $ci-select; }
     Dialog OptionList, Dialog OptionList:focus { height: auto; border: none; padding: 0; background: transparent;
         text-wrap: nowrap; text-overflow: ellipsis; scrollbar-size-vertical: 1; }
+    Dialog .buttons { height: 1; align-horizontal: right; }
+    Dialog Button { height: 1; border: none; min-width: 10; margin-left: 2; }
+    Dialog Button.-style-default { background: $ci-field; color: $ci-text; text-style: none; }
+    Dialog Button.-style-default:focus { background: $ci-fill-accent; color: $ci-on-fill-accent;
+        background-tint: transparent; text-style: bold; }
     """
     BINDINGS = [quit_binding()]
     AUTO_FOCUS = ""  # each dialog says what has the focus at first
@@ -124,13 +129,14 @@ class FormDialog(Dialog[T | None]):
     FormDialog .field Label { width: 9; color: $ci-muted; }
     FormDialog TickBox, FormDialog TickBox:focus { border: none; height: 1; padding: 0; background: transparent; }
     FormDialog TickBox:focus > .toggle--label { background: $ci-select; color: $ci-text; text-style: bold; }
-    FormDialog ToggleButton > .toggle--button { color: $ci-muted; background: transparent; }
-    FormDialog ToggleButton.-on > .toggle--button { color: $ci-accent; background: transparent; text-style: bold; }
-    FormDialog .buttons, ConfirmDialog .buttons { height: 1; align-horizontal: right; }
-    FormDialog Button, ConfirmDialog Button { height: 1; border: none; min-width: 10; margin-left: 2;
-        background: $ci-field; color: $ci-text; text-style: none; }
-    FormDialog Button:focus, ConfirmDialog Button:focus { background: $ci-fill-accent; color: $ci-on-fill-accent;
-        text-style: bold; }
+    FormDialog ToggleButton > .toggle--button, FormDialog RadioSet > RadioDot > .toggle--button {
+        color: $ci-muted; background: transparent; }
+    FormDialog ToggleButton.-on > .toggle--button, FormDialog RadioSet > RadioDot.-on > .toggle--button {
+        color: $ci-accent; background: transparent; text-style: bold; }
+    FormDialog TickList > .selection-list--button, FormDialog TickList > .selection-list--button-highlighted {
+        color: $ci-muted; background: transparent; }
+    FormDialog TickList > .selection-list--button-selected,
+    FormDialog TickList > .selection-list--button-selected-highlighted { color: $ci-accent; background: transparent; }
     """
     BINDINGS = [
         Binding("escape", "dismiss(None)", "Cancel"),
@@ -326,7 +332,8 @@ class ChoiceDialog(Dialog[T | None]):
         """Also how many lines lie below the box."""
         choices = self.query_one(OptionList)
         below = choices.virtual_size.height - choices.scroll_offset.y - choices.size.height
-        return (f"{below:,} more · {self.keys}" if below > 0 and choices.size.height else self.keys,)
+        more = [f"{below:,} more"] if below > 0 and choices.size.height else []
+        return [*more, *self.keys.split(" · ")]
 
     def show_choices(self, text: str) -> None:
         """Calls `set_choices` with those that the text leaves."""

@@ -50,7 +50,8 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
     DEFAULT_CSS = """
     DownloadDialog > .box { max-width: 110; }
     DownloadDialog #download-counts { height: auto; margin: 1 0; }
-    DownloadDialog #download-tree-text { width: auto; color: $ci-muted; }
+    DownloadDialog #download-tree-text { width: 100%; color: $ci-muted; text-wrap: nowrap;
+        text-overflow: ellipsis; }
     """
     button = "Start"
     does = "starts"
@@ -162,7 +163,7 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
         if self._confirmed:
             self.action_go()
         self.query_one("#download-counts", Static).update(describe_plan(plan))
-        self.query_one("#download-tree-text", Static).update(Text(tree, no_wrap=True))
+        self.query_one("#download-tree-text", Static).update(Text(tree, no_wrap=True, overflow="ellipsis"))
 
     @on(Input.Changed)
     @on(TickBox.Changed, "#download-overwrite")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
@@ -202,7 +203,7 @@ class LogView(LineList):
         growing = self._line_count if lines and lines[-1] >= self._line_count - 1 else 0
         size = self.reading.spool.size if growing else 0
         marks = [(self.reading.findings.severity(line), self._times_new(line)) for line in lines]
-        return lines, marks, growing, size
+        return lines, marks, growing, size, not lines and describe_empty_log(self.reading.spool)
 
     def _times_new(self, line: int) -> int:
         """How often a new line comes; 0 for one that is not new."""
@@ -471,8 +472,12 @@ class LogView(LineList):
         scrolled, top = self.scroll_offset
         width = self.line_width
         if not self._line_count:
-            lines = describe_empty_log(self.reading.spool)
-            return self._painter.message(safe_text(lines[y]) if y < len(lines) else "", width)
+            lines = [
+                part
+                for line in describe_empty_log(self.reading.spool)
+                for part in wrap(safe_text(line), max(width - 4, 8)) or [""]
+            ]
+            return self._painter.message(lines[y] if y < len(lines) else "", width)
         row = self._row_at(top + y)
         if row is None:
             return self._painter.blank(width)

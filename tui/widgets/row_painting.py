@@ -26,6 +26,7 @@ COMPONENTS = (
     "header", "header-focus", "cursor", "mark", "flash", "data", "rule", "ok-quiet", "fill-failed", "fill-warning",
     *HEAT_NAMES, *Tone,
 )  # fmt: skip
+_LEAST = 3  # cells of a column at the right edge; of fewer nothing can be read
 _EFFECT_LABELS = ("better", "worse")
 _MIN_RULER = 20  # cells of results that have a ruler of their ages
 # A result letter of a matrix: what is drawn, in the style of which component.
@@ -96,7 +97,7 @@ class RowPainter:
                 return self._legend(slot, style)
             return (Segment(_header_cell(slot, keys), style),)
 
-        strip = _line(view, Segment(" " * GUTTER, plain), cells, plain)
+        strip = _line(view, Segment(" " * GUTTER, plain), cells, plain, is_header=True)
         return _with_arrows(strip, view, plain)
 
     def row(self, view: Viewport, row: RowState) -> Strip:
@@ -174,14 +175,23 @@ class RowPainter:
         return style if letter in "F~" else Style(color=style.color)
 
 
-def _line(view: Viewport, gutter: Segment, cell: Callable[[Slot], Sequence[Segment]], space: Style) -> Strip:
+def _line(
+    view: Viewport,
+    gutter: Segment,
+    cell: Callable[[Slot], Sequence[Segment]],
+    space: Style,
+    *,
+    is_header: bool = False,
+) -> Strip:
     """One line of exactly `view.width` cells: gutter, fixed columns, then what is scrolled into sight of the rest."""
     fixed, moving = view.fixed_slots, view.moving_slots
     low, high = view.layout.fixed + view.scrolled, view.width + view.scrolled
     segments = [gutter, *_spaced(fixed, cell, space)]
     if moving:
         origin = moving[0].start
-        rest = Strip(_spaced(moving, cell, space), moving[-1].end + GAP - origin)
+        drawn = list(_spaced(moving[:-1], cell, space))
+        drawn += _cut_cell(moving[-1], list(cell(moving[-1])), high - moving[-1].start, is_header)
+        rest = Strip([*drawn, Segment(" " * GAP, space)], moving[-1].end + GAP - origin)
         segments += rest.crop(max(low - origin, 0), max(high - origin, 0))
     return Strip(_merge(segments)).adjust_cell_length(view.width, space)
 
@@ -191,6 +201,23 @@ def _spaced(slots: Sequence[Slot], cell: Callable[[Slot], Sequence[Segment]], sp
     for slot in slots:
         yield from cell(slot)
         yield gap
+
+
+def _cut_cell(slot: Slot, segments: list[Segment], room: int, is_header: bool) -> list[Segment]:
+    """A cell of which the edge of the screen leaves `room` cells: the cut is seen, and no number reads as another."""
+    if room >= slot.width:
+        return segments
+    whole = Strip(segments, slot.width)
+    if room < _LEAST:
+        return [Segment(" " * slot.width, segments[0].style)]
+    if is_header or slot.column.results or not whole.crop(room).text.strip():
+        return segments
+    beyond = Segment(" " * (slot.width - room), segments[-1].style)
+    if not slot.right:
+        return [*whole.crop(0, room - 1), Segment("…", segments[0].style), beyond]
+    if slot.bar and slot.text_width <= room:
+        return [*whole.crop(0, slot.text_width), Segment(" " * (slot.width - slot.text_width), beyond.style)]
+    return [Segment(f"{'…':>{room}}", segments[0].style), beyond]
 
 
 def _merge(segments: Sequence[Segment]) -> Iterator[Segment]:

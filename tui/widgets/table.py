@@ -71,7 +71,7 @@ class FrameTable(ArrangedTable):
         & > .frame-table--bad { color: $text-error; }
         & > .frame-table--exception { color: $ci-exception; }
         & > .frame-table--warning { color: $text-warning; }
-        & > .frame-table--active { color: $text-primary; } /* $accent is $warning in textual-dark */
+        & > .frame-table--active { color: $ci-running; }
         & > .frame-table--quiet { color: $text-muted; }
         & > .frame-table--data { color: $ci-data; }
         & > .frame-table--rule { color: $ci-rule; }

@@ -38,6 +38,7 @@ SIDES = frozenset({Tone.GOOD, Tone.BAD})  # of a verdict on a change
 _MIN_EFFECT = 76  # cells from which on changes have a bar to either side
 _MAX_WIDTH = 48  # cells a column gets before it is known that there is room left
 _MIN_WIDTH = 3
+_MAX_STATE = 14  # cells of a state in a narrow table
 _MIN_SCROLLED = 8  # cells beside a name that takes what is left
 _MIN_NAME = 24  # the name is not made narrower than this so that something can be scrolled beside it
 _MIN_RESULTS = 26  # cells of a matrix that 80 columns have room for
@@ -352,9 +353,11 @@ class Columns:
         label = cell_len(header_label(column)) + 1
         name = column.name
         if column.kind is Kind.STATE and viewport < WIDE:
-            # The first column needs no label: its signs say what it is.
-            word = self._natural.get(name, _MIN_WIDTH)
-            return 1 if column is self.schema.columns[0] else min(label, max(word, _MIN_WIDTH))
+            # The first column needs no label: its signs say what it is, and the header of the list has their words.
+            # In a table that is grouped by states they are all that a row is called.
+            if column is self.schema.columns[0] and self.schema.name_column:
+                return 1
+            return max(label, min(self._natural.get(name, _MIN_WIDTH), _MAX_STATE))
         if column.results:
             return self._natural.get(name, column.width)
         if column.is_numeric or column.kind is Kind.TIME:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import chop_cells
 from rich.text import Text
 from textual import events, on, work
 from textual.app import ComposeResult
@@ -431,6 +432,9 @@ class TransfersPane(PlainVertical):
         if row is not None and self.job is not None:
             happened, advice = describe_file(row, self.job.plan.output)
             is_low = self.size.height < _LOW  # else the reason of a failure is shown whole
+            if row["state"] in PRESENT_STATES and not is_low and line.size.width:
+                # A path has no blanks: wrapped by words, its sign would stand alone above it.
+                happened = "\n".join(chop_cells(happened, line.size.width))
             text = Text(happened, "bold", no_wrap=is_low, overflow="ellipsis" if is_low else "fold")
             text.append(f"\n{advice}", "not bold")
             _update_line(line, text, 2 if is_low else len(text.wrap(self.app.console, max(1, line.size.width))))

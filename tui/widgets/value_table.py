@@ -112,7 +112,8 @@ class ValueTable(PlotWidget):
         bad, good = split_bar(count, failed or 0, most, bar_width)
         text.append("━" * bad, self.role("failed"))
         if bad and good:
-            text.append(" ")  # a gap, so that the shares are seen without colour too
+            # A gap, so that the shares are seen without colour too; where there is no cell for it, half of one.
+            text.append(" " if good > 1 else "╺", self.role("data"))
             good -= 1
         text.append("━" * good, self.role("data"))
         return text
@@ -124,7 +125,9 @@ class ValueTable(PlotWidget):
 
 
 def split_bar(count: int, failed: int, most: int, width: int) -> tuple[int, int]:
-    """Cells of what failed and of the rest, of a bar `width` cells long for the largest count; neither is lost."""
-    whole = max(1, round(count * width / max(most, 1))) if count and width else 0
-    bad = max(1, round(whole * failed / count)) if failed and whole else 0
+    """Cells of what failed and of the rest, of a bar `width` cells long for the largest count; neither is lost: a bar
+    of both has two cells where there is room for them."""
+    least = 1 + (0 < failed < count)
+    whole = min(width, max(least, round(count * width / max(most, 1)))) if count else 0
+    bad = min(max(1, round(whole * failed / count)), max(1, whole - (failed < count))) if failed and whole else 0
     return bad, whole - bad
