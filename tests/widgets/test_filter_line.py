@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import polars as pl
 import pytest
 from hypothesis import given
@@ -11,7 +14,8 @@ from backends.frames import filters
 from backends.frames.filter_ast import FilterSyntaxError
 from backends.frames.schema import Column, Kind, Schema
 from tests.driving import running, shown_view, until
-from tui.widgets.filter_line import FilterInput, FilterSuggester
+from tui.widgets.filter_line import FilterInput, FilterLine, FilterSuggester
+from tui.widgets.reader_pane import PromptLine
 
 SCHEMA = Schema(
     (Column("id", Kind.ID, "Id"), Column("state", Kind.STATE, "State"), Column("size", Kind.BYTES, "Size")), key="id"
@@ -85,3 +89,17 @@ async def test_hits_are_counted_a_suggestion_is_accepted_and_filters_are_recalle
     async with running(demo["taskcluster.finished-group"]) as (app, pilot):
         await pilot.press("slash", "up")
         assert shown_view(app).query_one(FilterInput).value == "linux"
+
+
+async def test_text_boxes_of_lists_and_readers_that_were_left_are_given_back() -> None:
+    """The screen kept them, and with them all that was listed: a megabyte a list. A few are in Textual's caches."""
+    async with running(None) as (app, pilot):
+        left = []
+        for _ in range(6):
+            for box in (FilterLine(lambda: None, lambda: None), PromptLine()):
+                await app.screen.mount(box)
+                await pilot.pause()
+                left.append(weakref.ref(box))
+                await box.remove()
+        del box
+        await until(pilot, lambda: gc.collect() >= 0 and sum(one() is not None for one in left) <= 4)

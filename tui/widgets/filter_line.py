@@ -23,6 +23,7 @@ from textual.widgets import Input, Static
 from backends.frames import filters
 from backends.frames.filter_ast import FilterSyntaxError
 from backends.frames.schema import Schema
+from tui.widgets.inputs import LineInput
 from tui.widgets.table import FrameTable
 
 MAX_EARLIER = 50
@@ -90,7 +91,7 @@ class FilterSuggester(Suggester):
         return self._counted[2]
 
 
-class FilterInput(Input):
+class FilterInput(LineInput):
     """Enter keeps the filter and goes to the table, as Down does; Up recalls; Esc clears it and goes there too."""
 
     # Bindings, not key methods: after those the key would also go to the list, where Esc means back.

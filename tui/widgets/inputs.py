@@ -1,11 +1,18 @@
-"""Check boxes and radio buttons whose state is in their sign and not only in their colour."""
+"""Check boxes and radio buttons whose state is in their sign and not only in their colour; text boxes that go whole."""
 
 from __future__ import annotations
 
 from rich.segment import Segment
 from textual.content import Content
 from textual.strip import Strip
-from textual.widgets import Checkbox, RadioButton, SelectionList
+from textual.widgets import Checkbox, Input, RadioButton, SelectionList
+
+
+class LineInput(Input):
+    """A text box of a list or a reader. Textual's is kept for ever by its screen, and with it the whole list."""
+
+    def on_unmount(self) -> None:
+        self.screen.text_selection_started_signal.unsubscribe(self)
 
 
 # Textual draws the same sign, dimmed, for what is off; without colour nobody sees that.

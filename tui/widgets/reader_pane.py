@@ -21,6 +21,7 @@ from backends.atomic import OutputExistsError, atomic_file
 from backends.errors import AppError
 from backends.paths import expand_home
 from tui.keymap import explain_foreign_key, find_key
+from tui.widgets.inputs import LineInput
 from tui.widgets.plain import PlainVertical
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class PromptLine(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Static("", id="prompt-sign", markup=False)
-        yield Input()
+        yield LineInput()
         yield Static("", id="prompt-error")
 
     def open(self, purpose: str, value: str = "") -> None:
