@@ -163,6 +163,8 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
     def on_mount(self) -> None:
         self._apply_settings()
         self._panes["taskcluster"].enter()
+        # Textual draws what changes from then on, but by fg the terminal has lost all that it showed.
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh())
         # After the first paint: polars alone takes 95 ms to import, httpx 70, and no one has typed yet.
         self.call_after_refresh(self._warm_up)
         if self._start:
