@@ -228,7 +228,8 @@ class ResourceView(ActiveView):
             self.app.notify(NOTHING.get(action, "This key does nothing here."))
             return
         key, table = find_key(event.key, ("table",), remapped), self.table
-        if key is not None and table is not None and table.display and not table.has_focus:
+        listed = table is not None and table.display and not self.has_class("-message")
+        if key is not None and table is not None and listed and not table.has_focus:
             event.stop()
             self.app.notify(explain_foreign_key(event.key, key, "is a key of the table. Esc goes to it."))
 
