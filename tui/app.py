@@ -484,7 +484,6 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
             return
         pane = await self.transfers_pane()
         pane.add(title, confirmed.plan, confirmed.finish)
-        self.notify("Started. F6 shows it file by file.", title=title, markup=False)
 
     async def action_go_back(self) -> None:
         if self.current_list is not None:
