@@ -43,11 +43,12 @@ def test_a_signal_gives_the_terminal_back(ci: dict[str, str], number: signal.Sig
         assert_whole(terminal)
 
 
-@pytest.mark.parametrize("keys", [(), ("?",)], ids=["list", "dialog"])
-def test_the_shells_fg_shows_all_of_the_screen_again(ci: dict[str, str], keys: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("keys", "seen"), [((), "esc Back"), (("?",), "esc closes")], ids=["list", "dialog"])
+def test_the_shells_fg_shows_all_of_the_screen_again(ci: dict[str, str], keys: tuple[str, ...], seen: str) -> None:
     with explorer(ci["taskcluster.finished-group"]) as terminal:
-        terminal.wait_for("60 tasks · fetched")
+        terminal.wait_for(lambda text: "60 tasks · fetched" in text and "Bug 19" in text)
         terminal.press(*keys)
+        terminal.wait_for(seen)
         terminal._settle(0.5)
         before = terminal.lines
         os.kill(terminal.program.pid, signal.SIGTSTP)  # as Ctrl+Z, which a dialog does not take
