@@ -163,6 +163,8 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
     def on_mount(self) -> None:
         self._apply_settings()
         self._panes["taskcluster"].enter()
+        # Textual draws what changes from then on, but by fg the terminal has lost all that it showed.
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh())
         # After the first paint: polars alone takes 95 ms to import, httpx 70, and no one has typed yet.
         self.call_after_refresh(self._warm_up)
         if self._start:
@@ -482,7 +484,6 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
             return
         pane = await self.transfers_pane()
         pane.add(title, confirmed.plan, confirmed.finish)
-        self.notify("Started. F6 shows it file by file.", title=title, markup=False)
 
     async def action_go_back(self) -> None:
         if self.current_list is not None:

@@ -214,7 +214,8 @@ class GroupTaskList(TaskList):
         rows, note = self._rows_to_show(listing.rows), listing.final_note()
         yield Page(rows, listing.freshness, total=rows.height, replace=True, note=note, partial=not listing.complete)
         self._looked, self._closed = time.monotonic(), listing.is_closed
-        self.resting_seconds = LOOK if rows["state"].is_in(list(RESOLVED)).all() else 0
+        has_ended = rows.height and rows["state"].is_in(list(RESOLVED)).all()
+        self.resting_seconds = LOOK if has_ended else 0
 
     def find_message(self, cancel: CancelToken) -> str:
         return fetch_push_message(self.client, *self._pushed, cancel) if self._pushed is not None else ""

@@ -12,6 +12,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from backends.cancel import CancelToken
+from backends.resources import Document
 from backends.session import Session
 from tests.driving import loaded, screen_text, shown_view, status, until, view
 from tests.panes import made_up
@@ -134,6 +136,35 @@ async def test_the_chart_follows_the_filter_and_the_cursor(monkeypatch: pytest.M
         await until(pilot, lambda: "outside" in screen_text(app))
         await pilot.press("c")
         assert not app.query_one(ChartPanel).display
+
+
+async def test_esc_leaves_a_document_that_still_loads_and_nothing_says_that_it_is_a_key_of_lists(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    comes = threading.Event()
+
+    def read(cancel: CancelToken) -> object:
+        while not comes.wait(0.01):
+            cancel.check()
+        return made_up.DOCUMENT
+
+    monkeypatch.setattr(Things, "document", lambda self, row: Document("a slow document", self.locator, read))
+    async with things(monkeypatch) as (app, pilot):
+        offers = screen_text(app).splitlines()[-1]
+        await pilot.press("t")
+        await until(pilot, lambda: "Loading…" in screen_text(app))
+        await until(pilot, lambda: screen_text(app).splitlines()[-1] != offers)
+        assert "esc Back" in screen_text(app).splitlines()[-1]
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(view(app), TreePane))
+        assert [one.message for one in app._notifications] == []
+        comes.set()
+        await pilot.press("t")
+        await until(pilot, lambda: isinstance(view(app), TreePane) and app.query(TreeView))
+        await until(pilot, lambda: app.query_one(TreeView).has_focus)
+        assert screen_text(app).count("esc Back") == 1
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(view(app), TreePane))
 
 
 async def test_a_document_is_shown_in_parts_searched_copied_and_saved(

@@ -64,3 +64,47 @@ async def test_a_list_that_loads_says_what_it_does_until_it_is_there(monkeypatch
         await until(pilot, lambda: loaded(app))
         assert "read" not in status(app) and "left" not in status(app)
         assert shown_view(app).table.total_count == 3
+
+
+async def test_what_was_searched_counts_also_what_gave_no_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    made_up.install(monkeypatch)
+    searched, rest = [5], threading.Event()
+
+    def pages(self: Things, cancel: CancelToken) -> Iterator[Page]:
+        yield Page(rows(range(3)), Freshness())
+        while not rest.wait(0.01):
+            cancel.check()
+        searched[0] = 12
+        yield Page(rows(()), Freshness())
+
+    monkeypatch.setattr(Things, "pages", pages)
+    monkeypatch.setattr(Things, "updates", lambda *_: None)
+    monkeypatch.setattr(Things, "summary", lambda *_: f"{searched[0]} files searched")
+    async with running(None) as (app, pilot):
+        app.open_locator(Place())
+        await until(pilot, lambda: view(app) is not None and shown_view(app).query(StatusLine))
+        await until(pilot, lambda: "5 files searched" in status(app))
+        rest.set()
+        await until(pilot, lambda: loaded(app))
+        assert "12 files searched" in status(app)
+
+
+async def test_a_key_of_the_table_pressed_before_there_are_rows_does_not_advise_to_leave(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made_up.install(monkeypatch)
+    never = threading.Event()
+
+    def pages(self: Things, cancel: CancelToken) -> Iterator[Page]:
+        while not never.wait(0.01):
+            cancel.check()
+        yield Page(rows(()), Freshness())
+
+    monkeypatch.setattr(Things, "pages", pages)
+    async with running(None) as (app, pilot):
+        app.open_locator(Place())
+        await until(pilot, lambda: view(app) is not None and shown_view(app).table is not None)
+        await pilot.resize_terminal(100, 30)
+        await until(pilot, lambda: shown_view(app).size.width == 100)
+        await pilot.press("down", "enter")
+        assert [one.message for one in app._notifications] == []

@@ -66,6 +66,23 @@ async def test_the_reason_of_a_failure_is_shown_whole_and_what_has_ended_is_not_
         assert not [widget for widget in drawn if pane in widget.ancestors]
 
 
+async def test_a_download_is_called_started_once_its_directory_is_taken(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    for output, said in ((tmp_path / "file" / "in", "Cannot write into"), (tmp_path / "new", "Started. F6 shows it")):
+        monkeypatch.setenv("CIEXPLORE_OUTPUT", str(output))
+        async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+            told: list[str] = []
+            monkeypatch.setattr(app, "notify", lambda message, told=told, **_: told.append(message))
+            await pilot.press("d")
+            await until(pilot, lambda: isinstance(app.screen, DownloadDialog) and app.screen._plan is not None)
+            await pilot.press("enter")
+            await until(pilot, lambda told=told: told)
+            assert told[0].startswith(said)
+            await until(pilot, lambda: not app.transfers.active)
+
+
 async def test_enter_opens_the_list_of_a_file_that_failed(
     demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -57,9 +57,11 @@ def test_a_full_looking_answer_without_a_token_is_the_end_and_an_empty_one_with_
     assert len(queue.asked) == 3
 
 
-def test_an_empty_group_is_an_empty_list(queue: FakeQueue) -> None:
+def test_an_empty_group_is_an_empty_list_that_is_soon_looked_at_again(queue: FakeQueue) -> None:
     queue.group([[]])
-    assert shown(listed(tasks_of(queue.http()))) == {}
+    resource = tasks_of(queue.http())
+    assert shown(listed(resource)) == {}
+    assert resource.resting_seconds == 0  # it is new: its first tasks may come any moment
 
 
 def test_a_token_that_comes_again_ends_the_listing_and_is_told(queue: FakeQueue, tmp_path: Path) -> None:

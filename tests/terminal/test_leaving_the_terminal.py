@@ -43,6 +43,23 @@ def test_a_signal_gives_the_terminal_back(ci: dict[str, str], number: signal.Sig
         assert_whole(terminal)
 
 
+@pytest.mark.parametrize(("keys", "seen"), [((), "esc Back"), (("?",), "esc closes")], ids=["list", "dialog"])
+def test_the_shells_fg_shows_all_of_the_screen_again(ci: dict[str, str], keys: tuple[str, ...], seen: str) -> None:
+    with explorer(ci["taskcluster.finished-group"]) as terminal:
+        terminal.wait_for(lambda text: "60 tasks · fetched" in text and "Bug 19" in text)
+        terminal.press(*keys)
+        terminal.wait_for(seen)
+        terminal._settle(0.5)
+        before = terminal.lines
+        os.kill(terminal.program.pid, signal.SIGTSTP)  # as Ctrl+Z, which a dialog does not take
+        os.waitpid(terminal.program.pid, os.WUNTRACED)
+        os.write(terminal._slave, b"\x1b[2J\x1b[H[1]+  Stopped\r\n$ fg\r\n")
+        terminal.wait_for(lambda text: text.startswith("[1]+  Stopped"))
+        terminal.program.send_signal(signal.SIGCONT)
+        terminal.wait_for(lambda text: [line for line in terminal.lines if "fetched" not in line]
+                          == [line for line in before if "fetched" not in line])  # fmt: skip
+
+
 def test_a_closed_window_ends_the_app(ci: dict[str, str]) -> None:
     with explorer(ci["taskcluster.finished-group"]) as terminal:
         terminal.wait_for("60 tasks · fetched")

@@ -100,7 +100,7 @@ class ResourceView(ActiveView):
     def __init__(self, session: Session, locator: Locator, restored: OpenList | None = None) -> None:
         super().__init__(session, locator, restored)
         self._panel_wanted: bool | None = None
-        self._summarized: tuple[pl.DataFrame, str] | None = None  # a frame and what its rows amount to
+        self._summarized: tuple[pl.DataFrame, bool, str] | None = None  # a frame, whether it loads, what it amounts to
         self._withheld: frozenset[str] = frozenset()  # actions that the row or the rows have no use for
         self._withheld_of_rows: frozenset[str] = frozenset()  # those of the rows
 
@@ -131,13 +131,17 @@ class ResourceView(ActiveView):
 
     @property
     def summary(self) -> str:
-        """What the rows amount to, in words. It is asked for at every letter of a filter, and counts all rows."""
+        """What the rows amount to, in words. It is asked for at every letter of a filter, and counts all rows.
+
+        Some also say what was looked at: the last of that may have given no rows.
+        """
         table = self.table
         if self.resource is None or table is None or not table.total_count:
             return ""
-        if self._summarized is None or self._summarized[0] is not table.frame:
-            self._summarized = table.frame, self.resource.summary(table.frame)
-        return self._summarized[1]
+        known, loads = self._summarized, self.is_loading
+        if known is None or known[0] is not table.frame or known[1] != loads:
+            known = self._summarized = table.frame, loads, self.resource.summary(table.frame)
+        return known[2]
 
     def on_resize(self) -> None:
         self._arrange()
@@ -224,7 +228,8 @@ class ResourceView(ActiveView):
             self.app.notify(NOTHING.get(action, "This key does nothing here."))
             return
         key, table = find_key(event.key, ("table",), remapped), self.table
-        if key is not None and table is not None and table.display and not table.has_focus:
+        listed = table is not None and table.display and not self.has_class("-message")
+        if key is not None and table is not None and listed and not table.has_focus:
             event.stop()
             self.app.notify(explain_foreign_key(event.key, key, "is a key of the table. Esc goes to it."))
 

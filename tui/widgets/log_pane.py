@@ -126,10 +126,9 @@ class LogPane(ReaderPane):
     def focus_view(self) -> None:
         self.screen.set_focus(self.view if self._reading is not None else self)
 
-    def key_escape(self) -> None:
-        """While there is no view whose key this would be."""
-        if self._reading is None:
-            self.action_back()
+    @property
+    def has_view(self) -> bool:
+        return self._reading is not None
 
     @on(LogView.StatusChanged)
     def _status_changed(self, event: LogView.StatusChanged) -> None:

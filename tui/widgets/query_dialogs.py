@@ -62,7 +62,8 @@ _KEYWORDS = [
     "PARTITION",
     "CAST",
 ]
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+# From its first letter on: tried from each of its letters, a pasted text of 10,000 took 1 s at every key.
+_WORD = re.compile(r"(?<![A-Za-z0-9_])[A-Za-z_][A-Za-z0-9_]*\Z")
 TABLES = ("rows", "shown", "marked")
 
 

@@ -151,8 +151,22 @@ class ReaderPane(PlainVertical):
     ReaderPane.-value #reader-value { display: block; }
     """
 
+    BINDINGS = [Binding("escape", "leave", "Back")]
+
     class Closed(Message):
         """The user is done with it."""
+
+    @property
+    def has_view(self) -> bool:
+        """False while it is still fetched, and where that failed."""
+        return True
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Esc is a key of the view, until there is one."""
+        return not self.has_view if action == "leave" else True
+
+    def action_leave(self) -> None:
+        self.post_message(self.Closed())
 
     def compose_footer(self) -> ComposeResult:
         with VerticalScroll(id="reader-value", can_focus=False):

@@ -70,6 +70,7 @@ class DownloadJob:
     transfer: Transfer | None = None
     error: AppError | None = None
     starting: bool = False
+    start_announced: bool = False
     announced: bool = False  # a toast has said how it ended
     finish_cancel: CancelToken | None = None  # while that work runs
     finish_progress: str = ""
@@ -184,6 +185,8 @@ class TransfersPane(PlainVertical):
         self.add_class("-any")
         self.table.replace(TRANSFER_SCHEMA.empty())
         self._start_waiting()
+        if not self._jobs[-1].starting:
+            self.app.notify("It waits until another download into this directory ends. F6 shows it.", title=title)
         self._update()
 
     def cancel_everything(self) -> None:
@@ -242,6 +245,9 @@ class TransfersPane(PlainVertical):
     def _update(self) -> None:
         self._start_waiting()
         for job in self._jobs:
+            if job.transfer is not None and not job.start_announced:  # not before it has its directory
+                job.start_announced = True
+                self.app.notify("Started. F6 shows it file by file.", title=job.title)
             if job.error is not None and not job.announced:
                 job.announced = True
                 self.app.show_error(job.error)  # type: ignore[attr-defined]

@@ -268,10 +268,9 @@ class TreePane(ReaderPane):
         found = self.query(TreeView)
         return found.first() if found else None
 
-    def key_escape(self) -> None:
-        """While there is no tree yet whose key this would be."""
-        if self.view is None:
-            self.post_message(self.Closed())
+    @property
+    def has_view(self) -> bool:
+        return self.view is not None
 
     def _read(self) -> None:
         """In a worker thread."""
