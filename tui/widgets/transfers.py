@@ -186,7 +186,7 @@ class TransfersPane(PlainVertical):
         self.table.replace(TRANSFER_SCHEMA.empty())
         self._start_waiting()
         if not self._jobs[-1].starting:
-            self.app.notify("It waits until another download into this directory ends. F6 shows it.", title=title)
+            self.app.notify("It waits until another download into this directory ends. F6 shows it.", title=title, markup=False)
         self._update()
 
     def cancel_everything(self) -> None:
@@ -247,7 +247,7 @@ class TransfersPane(PlainVertical):
         for job in self._jobs:
             if job.transfer is not None and not job.start_announced:  # not before it has its directory
                 job.start_announced = True
-                self.app.notify("Started. F6 shows it file by file.", title=job.title)
+                self.app.notify("Started. F6 shows it file by file.", title=job.title, markup=False)
             if job.error is not None and not job.announced:
                 job.announced = True
                 self.app.show_error(job.error)  # type: ignore[attr-defined]
