@@ -53,6 +53,7 @@ async def test_what_is_pasted_after_an_error_takes_the_place_of_the_wrong_text_a
         await until(pilot, lambda: "No row has these words" in screen_text(app))
         await pilot.press("enter")
         await until(pilot, lambda: "Unrecognized" in screen_text(app) and "esc Clear" in screen_text(app))
+        await until(pilot, lambda: "No row has these words" not in screen_text(app))  # nor does it open
         app.post_message(events.Paste("https://another.example/"))
         await until(pilot, lambda: box.value == "https://another.example/" and "Unrecognized" not in screen_text(app))
         await pilot.press("escape")

@@ -320,6 +320,9 @@ class StartBox(PlainVertical):
             else:
                 self._show_error(f"{error.sentence}\n{error.hint}".strip())
                 self.query_one(Input).select_all()  # what is pasted next takes its place
+                rows = self.query_one(StartRows)
+                if rows.entry is None:
+                    rows.replace([])  # that no row has it was all they said, and that it can be opened
             return
         self.query_one(Input).value = ""
         self.post_message(self.Selected(locator))
