@@ -186,7 +186,8 @@ class TransfersPane(PlainVertical):
         self.table.replace(TRANSFER_SCHEMA.empty())
         self._start_waiting()
         if not self._jobs[-1].starting:
-            self.app.notify("It waits until another download into this directory ends. F6 shows it.", title=title, markup=False)
+            waits = "It waits until another download into this directory ends. F6 shows it."
+            self.app.notify(waits, title=title, markup=False)
         self._update()
 
     def cancel_everything(self) -> None:
