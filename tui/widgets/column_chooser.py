@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import Input, OptionList
@@ -25,7 +25,7 @@ _LABEL_WIDTH = 20  # cells
 class ColumnChooser(Dialog[None]):
     """Every change is made at once: `arrange` takes it, and gives what became of it.
 
-    `original`: the list's own arrangement, which `r` goes back to.
+    `original`: the list's own arrangement, which `R` goes back to. Letters that are no key look for columns.
     """
 
     DEFAULT_CSS = """
@@ -37,7 +37,7 @@ class ColumnChooser(Dialog[None]):
         Binding("q,vertical_line", "dismiss(None)", show=False),
         Binding("space", "show_or_hide", show=False),
         Binding("f", "freeze", show=False),
-        Binding("r", "reset", show=False),
+        Binding("R", "reset", show=False),
         Binding("J,shift+down", "move(1)", show=False),
         Binding("K,shift+up", "move(-1)", show=False),
         Binding("j", "highlight(1)", show=False),
@@ -70,7 +70,14 @@ class ColumnChooser(Dialog[None]):
         self.set_focus(self.query_one(OptionList))
 
     def list_keys(self) -> Sequence[str]:
-        return ("␣ shows", "J K move", "f freezes", "esc closes", "/ finds", "r resets")
+        return ("␣ shows", "J K move", "f freezes", "esc closes", "letters find", "R resets")
+
+    async def on_key(self, event: events.Key) -> None:
+        box = self.query_one(Input)
+        if event.is_printable and event.key not in self.active_bindings and not box.has_focus:
+            event.stop()
+            self.action_narrow()
+            box.post_message(event)  # behind the message that it has the focus
 
     def on_resize(self) -> None:
         self._fit_columns()
@@ -172,4 +179,6 @@ class ColumnChooser(Dialog[None]):
             self._change(name, replace(self._now, order=tuple(order)))
 
     def action_reset(self) -> None:
-        self._change(self._highlighted or "", self._original)
+        if self._now != self._original:
+            self._change(self._highlighted or "", self._original)
+            self.app.notify("The list's own columns again. U in the list undoes it.")
