@@ -313,7 +313,7 @@ class ImagePane(ReaderPane):
             "browse": bool(self.target.web_url),
             "copy": self.locator is not None,
         }
-        return offered.get(action, True)
+        return offered[action] if action in offered else super().check_action(action, parameters)
 
     def action_download(self) -> None:
         if self.target.files is not None:
