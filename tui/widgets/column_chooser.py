@@ -70,7 +70,7 @@ class ColumnChooser(Dialog[None]):
         self.set_focus(self.query_one(OptionList))
 
     def list_keys(self) -> Sequence[str]:
-        return ("␣ shows", "J K move", "f freezes", "esc closes", "letters find", "R resets")
+        return ("␣ shows", "J K move", "f freezes", "esc closes", "a–z finds", "R resets")
 
     async def on_key(self, event: events.Key) -> None:
         box = self.query_one(Input)

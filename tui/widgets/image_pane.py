@@ -180,7 +180,7 @@ class ImageView(Widget):
             self._write(f"\x1b7\x1b[{y + 1};{x + 1}H{text}\x1b8")
 
 
-class ImagePane(ReaderPane):
+class ImagePane(ReaderPane, inherit_bindings=False):
     """Fetches an `ImageFile` in a thread and shows it. Posts `Closed` when the user wants out."""
 
     can_focus = True
@@ -313,7 +313,7 @@ class ImagePane(ReaderPane):
             "browse": bool(self.target.web_url),
             "copy": self.locator is not None,
         }
-        return offered[action] if action in offered else super().check_action(action, parameters)
+        return offered.get(action, True)
 
     def action_download(self) -> None:
         if self.target.files is not None:
