@@ -66,7 +66,7 @@ def _set_on_eof(ended: threading.Event) -> None:
 class DemoProcess:
     """Starts `python -m backends.demo` and reads its settings; it ends with this process, even if that is killed.
 
-    `warm` has the child make the finished group's pages before `start()` returns.
+    `warm` has the child make what it would make for the first request before `start()` returns.
     """
 
     def __init__(self, options: DemoOptions | None = None, *, warm: bool = False) -> None:

@@ -85,9 +85,10 @@ class DemoServer:
         self.fixtures = Fixtures(options, self._elapsed)
         storage = Storage(self.fixtures, self._now)
         self.taskcluster = Taskcluster(self.fixtures, storage, self._codings)
+        self.treeherder = DemoTreeherder(self.fixtures)
         others = (
             ProwStorage(options.seed),
-            DemoTreeherder(self.fixtures),
+            self.treeherder,
             DemoHgweb(self.fixtures),
             SubmissionServer(),
         )
@@ -116,8 +117,11 @@ class DemoServer:
         self._server = self._thread = None
 
     def warm(self) -> None:
-        """Generates the pages of the finished group now, so that a benchmark measures its client only."""
+        """Generates the pages of the finished group and what Treeherder has, so that a benchmark measures its client only:
+        an app that opens the group asks Treeherder for its push.
+        """
         self.taskcluster.warm()
+        self.treeherder.warm()
 
     def __enter__(self) -> Self:
         self.start()

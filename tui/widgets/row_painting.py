@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from rich.cells import cell_len
@@ -61,9 +61,10 @@ class Viewport:
 
 @dataclass(frozen=True)
 class RowState:
-    """Where a line is and how it stands out."""
+    """Which row a line has and how it stands out; rows that arrive above only change its position."""
 
-    position: int
+    position: int = field(compare=False)
+    number: int
     at_cursor: bool
     marked: bool
     in_range: bool

@@ -353,7 +353,7 @@ class FrameTable(ArrangedTable):
     def render_line(self, y: int) -> Strip:
         scrolled, top = self.scroll_offset
         view = Viewport(self._columns.place(self.line_width), scrolled, self.line_width)
-        version = (view, self._model.version)
+        version = (view, self._model.rows_version)
         if version != self._strips_version:
             self._strips.clear()
             self._strips_version = version
@@ -382,7 +382,7 @@ class FrameTable(ArrangedTable):
         if number is None:
             return None
         marked, flashed = self._model.is_marked(number), number in self._flashed
-        return RowState(position, position == self.cursor, marked, self._in_range(position), flashed)
+        return RowState(position, number, position == self.cursor, marked, self._in_range(position), flashed)
 
     def _in_range(self, position: int) -> bool:
         if self._range_row is None:

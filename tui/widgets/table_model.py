@@ -182,6 +182,7 @@ class FrameModel:
         self.sort_keys: tuple[SortKey, ...] = ()
         self.view: pl.Series | None = None
         self.version = 0  # goes up whenever a position may show another row or another text
+        self.rows_version = 0  # goes up whenever a row number may stand for other values
         self._number = 0  # goes up whenever results of older requests no longer fit
         self._growth = 0  # goes up whenever such results are still right, but for fewer rows
         self._known: tuple[pl.DataFrame, ViewState] | None = None
@@ -205,6 +206,7 @@ class FrameModel:
         self._number += 1
         self._content += 1
         self.version += 1
+        self.rows_version += 1
 
     def append(self, frame: pl.DataFrame) -> None:
         """More rows. A known key replaces its row in place and keeps its mark; the last of equal keys counts."""
@@ -219,6 +221,7 @@ class FrameModel:
         self.frame = merge.merge_frames(self.frame, new)
         if len(merge.replaced):
             self._replaced.append((self._growth, merge.replaced))
+            self.rows_version += 1
         # A replaced row has its number still, so its mark needs no moving.
         self.marks = pl.concat([self.marks, _falses(len(self.frame) - len(self.marks))], rechunk=True)
         self.version += 1
