@@ -4,11 +4,11 @@
 
 The app runs in a 120x40 pseudo-terminal on the embedded CI (a process of its own). A cursor key is sent every 30 ms;
 its wait ends when the app has written what puts the sign of the cursor on another line; other bytes (a counter in the
-status line, more rows) end nothing. All that it writes is drawn on a terminal (pyte) that says whether it is so; being
-written in Python that takes up to 60 ms for a screen where terminals that people use take one, so it is done between two
-keys, and what it takes stands beside as `drawing`, as does the processor time of the app. A letter of a filter is typed
-every 100 ms into a list of `--rows` tasks; its wait ends when what draws the letter in the filter line has come, and its
-hits when their number changes.
+status line, more rows) end nothing. All that it writes is drawn on a terminal (pyte) that says whether it is so. Being
+written in Python that takes up to 60 ms for a screen where terminals that people use take one, so it is done between
+two keys, and what it takes stands beside as `drawing`, as does the processor time of the app. A letter of a filter is
+typed every 100 ms into a list of `--rows` tasks; its wait ends when what draws the letter in the filter line has come,
+and its hits when their number changes.
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from typing import Any
 
 from textual import events
 from textual.app import App
@@ -26,6 +28,8 @@ from tui.timers import guard_timers
 # A handler posts a message whose handler posts the next one: a pick in a list becomes "selected", "open", "push". Each
 # round through the queues follows one of them.
 ROUNDS = 4
+MAX_WAIT = 0.25  # seconds that what comes from elsewhere waits for keys
+_PAUSE = 0.003  # seconds; a key that came while the loop was busy is known then
 LOST_AFTER = 0.5  # seconds; a marker whose widget was removed under it is sent again, nothing is let go unhandled
 MAX_PASTE = 10_000  # characters; a text box takes half a minute for a million, and nothing that is asked for is longer
 OPENING_GROUPS = frozenset({"open", "download", "ask", "quit"})  # workers that put another list or screen in front
@@ -58,6 +62,26 @@ class OrderedInputApp(App[None]):
         self._screen_before: DOMNode | None = None  # the top screen when the event was handled
         self._workers_before: set[Worker[object]] = set()
         self._lost: asyncio.TimerHandle | None = None
+        self._after_input: list[Callable[[], None]] = []
+
+    def call_after_input(self, callback: Callable[[], None]) -> None:
+        """Calls it once the keys that have come are handled and drawn, after MAX_WAIT however many come.
+
+        Rows that arrive can wait for a key, and a key should not wait for all that they need.
+        """
+        self._after_input.append(callback)
+        if len(self._after_input) == 1:
+            self.set_timer(_PAUSE, self._call_if_free)
+            self.set_timer(MAX_WAIT, self._call_waiting)
+
+    def _call_if_free(self) -> None:
+        if not (self._rounds or self._input):
+            self._call_waiting()
+
+    def _call_waiting(self) -> None:
+        waiting, self._after_input = self._after_input, []
+        for callback in waiting:
+            callback()
 
     async def on_event(self, event: events.Event) -> None:
         if event.is_forwarded or not isinstance(event, events.InputEvent | events.Paste):
@@ -157,6 +181,8 @@ class OrderedInputApp(App[None]):
         if self.focused is None:
             self.restore_focus()
         await self._handle_input()
+        if self._after_input and not self._rounds:
+            self.screen.call_after_refresh(self._call_if_free)
 
     def restore_focus(self) -> None:
         """Called when an event has left nothing with the focus: no key would do anything."""
@@ -171,3 +197,11 @@ class OrderedInputApp(App[None]):
             worker.group in OPENING_GROUPS and not worker.is_finished and worker not in self._workers_before
             for worker in self.workers
         )
+
+
+def call_after_input(app: App[Any], callback: Callable[[], None]) -> None:
+    """As `OrderedInputApp.call_after_input`; at once in any other app."""
+    if isinstance(app, OrderedInputApp):
+        app.call_after_input(callback)
+    else:
+        callback()

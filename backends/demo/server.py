@@ -117,8 +117,9 @@ class DemoServer:
         self._server = self._thread = None
 
     def warm(self) -> None:
-        """Generates the pages of the finished group and what Treeherder has, so that a benchmark measures its client only:
-        an app that opens the group asks Treeherder for its push.
+        """Generates the pages of the finished group and what Treeherder has: the app asks that for the group's push.
+
+        So that a benchmark measures its client only.
         """
         self.taskcluster.warm()
         self.treeherder.warm()

@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from backends.foreground import give_way
 from backends.http.downloads import ERROR_BODY, DownloaderSettings, ResponseHead, is_accepted, request_headers
 from backends.http.errors import (
     HttpError,
@@ -310,6 +311,7 @@ class CurlClient:
         self._is_waiting = False
         self.ready = len(found)
         for number, events in found:
+            give_way()
             if number == self._bell.fileno():
                 self._bell.recv(4096)
             else:
@@ -465,6 +467,7 @@ class CurlClient:
         while left:
             left, well, badly = self._multi.info_read()
             for handle in well:
+                give_way()
                 self._on_ended(self._slots.get(handle), 0)
             for handle, code, _ in badly:
                 self._on_ended(self._slots.get(handle), code)

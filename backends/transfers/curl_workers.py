@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from backends.errors import OperationCancelledError
+from backends.foreground import give_way
 from backends.transfers import fetch
 from backends.transfers.fetch import Reception
 from backends.transfers.states import FileTransfer, PendingFile
@@ -113,6 +114,7 @@ class CurlWorkers:
                     one.follow_pause()
         scheduler.adjust_limit()
         while len(self.active) < scheduler.limiter.allowed and (item := scheduler.take_file()) is not None:
+            give_way()
             _CurlFetch(self, item).start()
 
 

@@ -79,7 +79,7 @@ def test_the_name_stays_when_one_scrolls_sideways(width: int) -> None:
 
 def test_bars_are_in_proportion_and_missing_where_all_are_equal() -> None:
     _, layout, painter = drawn(160)
-    texts = [painter.row(Viewport(layout, 0, 160), RowState(at, False, False, False)).text for at in (0, 1)]
+    texts = [painter.row(Viewport(layout, 0, 160), RowState(at, at, False, False, False)).text for at in (0, 1)]
     assert [text.count("━") for text in texts] == [10, 5]
     assert slots(drawn(60)[1])["took"].bar == 6
     equal = [(*row[:2], 5.0, *row[3:]) for row in ROWS]
@@ -88,16 +88,16 @@ def test_bars_are_in_proportion_and_missing_where_all_are_equal() -> None:
 
 def test_the_cells_of_a_matrix_are_signs_each_with_its_role() -> None:
     _, layout, painter = drawn(160)
-    strip = painter.row(Viewport(layout, 0, 160), RowState(0, False, False, False))
+    strip = painter.row(Viewport(layout, 0, 160), RowState(0, 0, False, False, False))
     roles = {segment.text: segment.style.meta.get("role") for segment in strip if segment.style}
     assert (roles["F"], roles["~"], roles["▪"], roles["–"]) == ("fill-failed", "fill-warning", "ok-quiet", "quiet")
-    at_cursor = painter.row(Viewport(layout, 0, 160), RowState(0, True, False, False))
+    at_cursor = painter.row(Viewport(layout, 0, 160), RowState(0, 0, True, False, False))
     assert {"F", "~"} <= {segment.text for segment in at_cursor}
 
 
 def test_the_usual_state_is_quiet_and_the_unusual_bold() -> None:
     _, layout, painter = drawn(160)
-    usual, unusual = (painter.row(Viewport(layout, 0, 160), RowState(at, False, False, False)) for at in (0, 1))
+    usual, unusual = (painter.row(Viewport(layout, 0, 160), RowState(at, at, False, False, False)) for at in (0, 1))
     assert [segment.style.meta["role"] for segment in usual if segment.style and segment.text.strip()][:2] == [
         "good",
         "quiet",
@@ -111,7 +111,7 @@ def test_only_safe_urls_become_links(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TERM_PROGRAM", raising=False)
     _, layout, painter = drawn(200)
     links = [
-        [segment.style.link for segment in painter.row(Viewport(layout, 0, 200), RowState(at, False, False, False))
+        [segment.style.link for segment in painter.row(Viewport(layout, 0, 200), RowState(at, at, False, False, False))
          if segment.style and segment.style.link]
         for at in (0, 1)
     ]  # fmt: skip
@@ -130,7 +130,7 @@ def test_terminals_that_lack_links_get_none(environment: dict[str, str], has: bo
 def test_lines_have_the_width_of_the_screen_at_every_size() -> None:
     for width in (20, 60, 80, 100, 160):
         _, layout, painter = drawn(width)
-        for state in (RowState(0, False, False, False), RowState(1, True, True, False)):
+        for state in (RowState(0, 0, False, False, False), RowState(1, 1, True, True, False)):
             assert cell_len(painter.row(Viewport(layout, 0, width), state).text) == width
         assert cell_len(painter.header(Viewport(layout, 0, width), (), "history").text) == width
 
@@ -148,7 +148,7 @@ def test_what_the_edge_of_the_screen_cuts_says_so_and_no_number_reads_as_another
     seen = {"1,246.8"}
     for width in range(layout.fixed + 1, layout.width + 1):
         view = Viewport(layout, 0, width)
-        row = painter.row(view, RowState(0, False, False, False)).text
+        row = painter.row(view, RowState(0, 0, False, False, False)).text
         header = painter.header(view, (), None).text
         assert cell_len(row) == cell_len(header) == width
         assert row[number.start : number.end].strip() in ("", "…", "1,246.8"), row
@@ -194,6 +194,6 @@ def test_results_have_a_ruler_of_their_ages_or_else_their_legend() -> None:
     assert "F failed ~ flaky" in painter.header(view, (), None).text
     painter.ages = [86400.0 * n for n in range(40)]
     header, row = (
-        line.text for line in (painter.header(view, (), None), painter.row(view, RowState(0, False, False, False)))
+        line.text for line in (painter.header(view, (), None), painter.row(view, RowState(0, 0, False, False, False)))
     )
     assert header.index("10 d") == row.index("F") + 10  # above the result that is ten days older

@@ -71,7 +71,7 @@ def test_every_line_has_exactly_the_width_of_the_widget(
     layout = columns.place(width)
     view = Viewport(layout, min(scrolled, max(layout.width - width, 0)), width)
     lines = [painter.header(view, (SortKey("size", True), SortKey("label")), "label"), painter.message((), width)]
-    lines += [painter.row(view, RowState(at, at == 0, at == 1, at == 2)) for at in range(model.row_count)]
+    lines += [painter.row(view, RowState(at, at, at == 0, at == 1, at == 2)) for at in range(model.row_count)]
     for line in lines:
         assert cell_len(line.text) == width
         assert line.cell_length == width
@@ -91,7 +91,7 @@ def test_the_fill_of_a_cell_is_the_step_of_its_value_and_its_number_stays() -> N
     view = Viewport(columns.place(60), 0, 60)
     fills = []
     for at in range(4):
-        strip = painter.row(view, RowState(at, at == 2, False, False))
+        strip = painter.row(view, RowState(at, at, at == 2, False, False))
         filled = [s for s in strip if s.style and s.style.meta.get("name", "").startswith("heat")]
         fills.append([(s.style.meta["name"], s.text.strip()) for s in filled if s.style])
     assert fills == [[], [("heat-failed-1", "5")], [("heat-failed-4", "60")], []]
@@ -123,7 +123,7 @@ def test_a_change_for_the_worse_has_its_bar_at_the_right_whatever_its_sign() -> 
     assert "Δ % better│worse " in painter.header(view, (), None).text
     drawn, colours = [], []
     for at in range(6):
-        strip = painter.row(view, RowState(at, False, False, False))
+        strip = painter.row(view, RowState(at, at, False, False, False))
         middle = strip.text.index("│")
         drawn.append(strip.text[middle - 6 : middle + 7])
         lines = [s for s in strip if s.style and set(s.text) & set("━─╸╺╴╶")]
@@ -137,8 +137,8 @@ def test_a_change_for_the_worse_has_its_bar_at_the_right_whatever_its_sign() -> 
         "      │      ",
     ]
     assert colours == [["bad"], ["good"], ["good"], ["data"], ["data"], []]
-    assert "━" in painter.row(view, RowState(0, True, False, False)).text
-    assert "│" not in painter.row(Viewport(columns.place(60), 0, 60), RowState(0, False, False, False)).text
+    assert "━" in painter.row(view, RowState(0, 0, True, False, False)).text
+    assert "│" not in painter.row(Viewport(columns.place(60), 0, 60), RowState(0, 0, False, False, False)).text
 
 
 @given(st.one_of(st.none(), st.floats()), st.booleans(), st.booleans(), st.integers(1, 12))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from rich.text import Text
+from textual import on
 from textual.widgets import Static
 
 from backends.cancel import CancelToken
@@ -23,6 +24,7 @@ from backends.loading import LoadingPace
 from backends.locators import Locator
 from backends.resources import Page, Resource
 from tui import crash_log
+from tui.input_queue import call_after_input
 from tui.widgets.detail_panel import DetailPanel
 from tui.widgets.plain import PlainVertical, is_present
 from tui.widgets.status_line import StatusLine
@@ -179,13 +181,15 @@ class LoadingView(PlainVertical):
                     self.call_later(self._expect_pages, number)
 
         _, error = crash_log.attempt(fetch)
-        deliver(self._finish_load, error)
+        finish = partial(self._receive, number, self._finish_load, error)
+        self._call_from_thread(call_after_input, self.app, finish)
 
     def _expect_pages(self, number: int) -> None:
         """Shows what has come, soon: each time costs as much as several pages."""
         if number == self._load_number and is_present(self):
+            take = partial(self._receive, number, self._take_pages, None)
             pause = self._pages_shown + _PAGES_TICK - time.monotonic()
-            self.set_timer(max(pause, 0.001), partial(self._receive, number, self._take_pages, None))
+            self.set_timer(pause, partial(call_after_input, self.app, take))
 
     def _take_pages(self, _: None) -> None:
         _, error = crash_log.attempt(self._show_pages)
@@ -243,9 +247,7 @@ class LoadingView(PlainVertical):
         if meant != self._meant_key:
             self._meant_key = meant
             self._first_key = self._first_key or meant
-        if self._first_key and table.move_to_key(self._first_key):
-            self._first_key = ""
-            self.first_row_found()
+        self._go_to_first_row()
         self.query_one(StatusLine).show(**status)
         if self.resource is not None and self.title != self.resource.title:
             self.title = self.resource.title
@@ -257,6 +259,13 @@ class LoadingView(PlainVertical):
             self._show_message("")
             if self.screen.focused is self:  # has_focus is true only once the event has been handled
                 table.focus()
+
+    @on(FrameTable.ViewChanged)
+    def _go_to_first_row(self) -> None:
+        """Once, when it is shown."""
+        if self._first_key and self.table is not None and self.table.move_to_key(self._first_key):
+            self._first_key = ""
+            self.first_row_found()
 
     def _ask_for_message(self) -> None:
         """Once, when the list knows who made it: nothing waits for the answer."""

@@ -24,7 +24,9 @@ from textual.strip import Strip
 
 from backends.frames.heat import HEAT_NAMES
 from backends.frames.schema import Schema
+from tui.input_queue import call_after_input
 from tui.keymap import bindings
+from tui.widgets.plain import is_present
 from tui.widgets.row_painting import COMPONENTS, RowPainter, RowState, Viewport
 from tui.widgets.table_arrangement import ArrangedTable
 from tui.widgets.table_drawing import GUTTER, CellTexts
@@ -157,7 +159,7 @@ class FrameTable(ArrangedTable):
         for frame in frames:
             self._model.append(frame)
         self._columns.observe(*frames)
-        self._update_view()
+        self._update_view(arrived=True)
 
     @property
     def schema(self) -> Schema:
@@ -263,10 +265,15 @@ class FrameTable(ArrangedTable):
         self._model.set_sort(keys)
         self._update_view()
 
-    def _update_view(self) -> None:
+    def _update_view(self, *, arrived: bool = False) -> None:
+        """`arrived`: because of rows that came by themselves, which can be drawn after a key that came meanwhile."""
         request, inline = self._model.view_request(), self.TYPED_ROWS if self._filter_is_typed else self.INLINE_ROWS
         if request.is_quick or len(request.frame) <= inline or not self.is_running:
-            self._apply_view(request, request.compute())
+            state = request.compute()
+            if arrived and self.is_running and self.row_count:
+                call_after_input(self.app, partial(self._apply_if_present, request, state))
+            else:
+                self._apply_view(request, state)
         elif self.busy:
             self._rerun = True
         else:
@@ -289,6 +296,10 @@ class FrameTable(ArrangedTable):
         if self._rerun or (event.state is not None and not fits):
             self._rerun = False
             self._update_view()
+
+    def _apply_if_present(self, request: ViewRequest, state: ViewState) -> None:
+        if is_present(self):
+            self._apply_view(request, state)
 
     def _apply_view(self, request: ViewRequest, state: ViewState) -> bool:
         applied = self._model.apply(request, state)

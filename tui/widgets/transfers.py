@@ -29,9 +29,10 @@ from backends.transfers.progress import TRANSFER_SCHEMA, TransferSnapshot, order
 from backends.transfers.states import PRESENT_STATES, TransferState
 from backends.transfers.transfer import Transfer
 from tui import crash_log
+from tui.input_queue import call_after_input
 from tui.keymap import bindings, explain_foreign_key, find_key
 from tui.widgets.filter_line import FilterLine
-from tui.widgets.plain import PlainVertical
+from tui.widgets.plain import PlainVertical, is_present
 from tui.widgets.reader_pane import ReaderPane
 from tui.widgets.state_bar import StateBar
 from tui.widgets.table import FrameTable
@@ -296,8 +297,12 @@ class TransfersPane(PlainVertical):
         self._is_reading_files = False
         if event.job is not self.job and self.job is not None:  # another one was chosen meanwhile
             self._read_files(self.job)
-        elif not event.frame.equals(self.table.frame):
-            self.table.replace(event.frame)
+        else:
+            call_after_input(self.app, partial(self._replace_files, event.job, event.frame))
+
+    def _replace_files(self, job: DownloadJob, frame: pl.DataFrame) -> None:
+        if is_present(self) and job is self.job and not frame.equals(self.table.frame):
+            self.table.replace(frame)
 
     def _draw_progress(self) -> None:
         running = [job.transfer.snapshot() for job in self._jobs if job.transfer is not None and job.running]
