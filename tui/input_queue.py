@@ -165,7 +165,7 @@ class OrderedInputApp(App[None]):
         self._lost = asyncio.get_running_loop().call_later(LOST_AFTER, self._send_marker)
 
     async def on_marker(self, event: Marker) -> None:
-        if event.number != self._marker or not self._rounds:
+        if event.number != self._marker or not self._rounds or not self.screen_stack:  # or the app is ending
             return
         if self.screen is not self._screen_before:  # a screen was opened or closed: its own messages come first
             self._screen_before, self._rounds = self.screen, ROUNDS

@@ -56,14 +56,19 @@ class ValueRange:
 class CellFormat(NamedTuple):
     """How the cells of a column are written.
 
-    `decimals`, `large_as_power`: of numbers. `longest`: the largest absolute value, which chooses the unit of durations
-    and sizes. `time_digits`: characters of an ISO time, 10 for days, 16 for minutes, 19 for seconds.
+    `decimals`, `large_as_power`: of numbers. `longest`: the largest absolute duration or size, which chooses their unit
+    and is what a bar is drawn in proportion to. `time_digits`: characters of an ISO time, 10 for days, 16 for minutes,
+    19 for seconds.
     """
 
     decimals: int = _MOST_DECIMALS
     large_as_power: bool = False
     longest: float = math.inf
     time_digits: int = 16
+
+    def without_bar(self) -> CellFormat:
+        """Equal for all ranges that are written alike: from 1000 on the unit is that of each value."""
+        return self._replace(longest=min(self.longest, 1000.0))
 
 
 def measure_values(values: pl.Series, column: Column) -> ValueRange | None:
@@ -113,7 +118,7 @@ def choose_format(column: Column, values: ValueRange | None) -> CellFormat:
     if column.kind is Kind.TIME:
         return CellFormat(time_digits=19 if column.seconds else 10 if values.is_days else 16)
     if column.kind is not Kind.NUMBER:
-        return CellFormat(longest=longest)
+        return CellFormat(longest=longest) if column.kind in (Kind.DURATION, Kind.BYTES) else CellFormat()
     # Enough to tell two measurements apart, few enough to compare them down the column.
     by_high = 1 if longest >= 1000 else 2 if longest >= 100 else 3 if longest >= 1 else 4
     by_low = math.ceil(-math.log10(values.smallest)) + 1 if 0 < values.smallest < 1 else 0
@@ -121,7 +126,7 @@ def choose_format(column: Column, values: ValueRange | None) -> CellFormat:
     most = (1 if longest >= 10 else 2) if is_percent else _MOST_DECIMALS
     decimals = min(values.decimals, most, max(by_high, by_low))
     widest = max(len(f"{end:,.{decimals}f}") if abs(end) < 1e15 else 99 for end in (values.low, values.high))
-    return CellFormat(decimals, widest > _WIDEST_NUMBER, longest)
+    return CellFormat(decimals, widest > _WIDEST_NUMBER)
 
 
 def measure_width(column: Column, values: ValueRange | None, chosen: CellFormat) -> int:

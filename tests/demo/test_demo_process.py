@@ -18,6 +18,9 @@ from click.testing import CliRunner
 
 from backends.demo import DemoOptions, DemoProcess, DemoServer, locators
 from backends.demo.process import DemoStartError
+from backends.demo.taskcluster.fixtures import Fixtures
+from backends.demo.treeherder import service
+from backends.demo.treeherder.service import TreeherderData
 from backends.errors import UsageError
 from tui.commands.demo import demo as demo_command
 
@@ -96,3 +99,21 @@ def test_locators_are_one_json_object(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_impossible_options_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         DemoOptions(**wrong)
+
+
+def test_a_warm_server_has_made_what_the_app_asks_treeherder_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Benchmarks of the app run beside it: making Treeherder's jobs takes a second of processor time."""
+    made: list[object] = []
+
+    class Counted(TreeherderData):
+        def __init__(self, fixtures: Fixtures) -> None:
+            made.append(fixtures)
+            super().__init__(fixtures)
+
+    monkeypatch.setattr(service, "TreeherderData", Counted)
+    with DemoServer(DemoOptions(tasks=300)) as server:
+        server.warm()
+        assert len(made) == 1
+        url = f"{server.settings['CIEXPLORE_TREEHERDER_URL']}/api/project/autoland/push/?count=1"
+        assert httpx.get(url).json()["results"]
+    assert len(made) == 1

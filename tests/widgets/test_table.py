@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from textual.strip import Strip
 
 from backends.frames import filters
 from backends.frames.filter_ast import FilterSyntaxError
@@ -13,6 +14,7 @@ from backends.frames.schema import Column, Kind, Schema
 from tests.frame_rows import frame_from_rows
 from tests.widgets.table_app import TableApp, frame, line_of, lines, running, settled
 from tui import theme
+from tui.widgets.row_painting import RowPainter, RowState, Viewport
 from tui.widgets.table import FrameTable
 from tui.widgets.table_model import SortKey, ViewRequest, ViewState
 
@@ -220,6 +222,35 @@ async def test_the_cursor_line_does_not_jump_on_the_screen_when_rows_come_in_abo
         assert table.cursor_key == "k60"
         assert table.cursor - table.scroll_offset.y == before
         assert line_of(table, "▌")
+
+
+async def test_rows_that_only_move_are_not_painted_again_and_those_that_changed_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    painted: list[int] = []
+    paint = RowPainter.row
+
+    def count(self: RowPainter, view: Viewport, row: RowState) -> Strip:
+        painted.append(row.position)
+        return paint(self, view, row)
+
+    async with running(frame(5, start=10)) as (_, table, pilot):
+        table.sort("label", descending=True)
+        table.cursor = 2
+        await pilot.pause()
+        before = lines(table)
+        monkeypatch.setattr(RowPainter, "row", count)
+        table.append(frame(3, start=20))
+        await pilot.pause()
+        now = lines(table)
+        assert [line for line in now if "task 1" in line] == [line for line in before if "task 1" in line]
+        assert now[1:4] == [line.replace("▌", " ") for line in now[1:4]] and "task 22" in now[1]
+        assert sorted(painted) == [0, 1, 2], "only the new rows"
+        painted.clear()
+        table.append(frame(1, start=11, word="changed task"))
+        await pilot.pause()
+        assert sum("changed task 11" in line for line in lines(table)) == 1
+        assert not any(" task 11" in line and "changed" not in line for line in lines(table))
 
 
 async def test_a_shorter_refresh_never_leaves_the_screen_empty() -> None:

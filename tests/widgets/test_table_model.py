@@ -244,6 +244,20 @@ def test_a_sorted_listing_shows_rows_before_its_last_page_has_come() -> None:
     assert model.shown_rows["label"].to_list() == ["c", "b", "a"]
 
 
+def test_an_answer_for_fewer_rows_than_are_shown_takes_none_away() -> None:
+    model = FrameModel(SCHEMA)
+    model.set_sort((SortKey("runs", True),))
+    model.append(frame(rows("a", "b")))
+    late = model.view_request()
+    model.append(frame(rows("c", start=2)))
+    update_view(model)
+    assert not model.apply(late, late.compute())
+    assert model.shown_rows["label"].to_list() == ["c", "b", "a"]
+    model.append(frame(rows("d", start=3)))
+    update_view(model)
+    assert model.shown_rows["label"].to_list() == ["d", "c", "b", "a"]
+
+
 def test_mark_all_marks_only_what_the_user_sees_while_a_new_filter_is_worked_out() -> None:
     model = FrameModel(SCHEMA)
     model.append(frame(rows("linux", "windows")))

@@ -244,8 +244,9 @@ class Columns:
         widths = self._widths(visible, viewport, formats, bars)
         slots, x = [], GUTTER
         for column in visible:
-            name = column.name
-            slots.append(Slot(column, x, widths[name], formats[name], bars.get(name, 0)))
+            name, bar = column.name, bars.get(column.name, 0)
+            chosen = formats[name] if bar else formats[name].without_bar()
+            slots.append(Slot(column, x, widths[name], chosen, bar))
             x += widths[name] + GAP
         total = max(x - GAP, 0)
         return LineLayout(tuple(slots), self._fixed_cells(slots, viewport), total)
