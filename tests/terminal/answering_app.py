@@ -6,6 +6,7 @@ had it draw. So a test knows what the next key would do, however busy the machin
 
 from __future__ import annotations
 
+import asyncio
 import faulthandler
 import json
 import os
@@ -55,6 +56,26 @@ def state_of(app: Explorer) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def write_tasks(path: str) -> None:
+    """Adds to a file what each task of the loop waits for, and which workers have not ended."""
+    from textual._context import active_app
+
+    with open(path, "a") as file:
+        for task in asyncio.all_tasks(asyncio.get_running_loop()):
+            waiting: Any = task.get_coro()
+            lines = []
+            while waiting is not None:
+                frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "gi_frame", None)
+                if frame is not None:
+                    lines.append(f"{frame.f_code.co_qualname} {frame.f_code.co_filename}:{frame.f_lineno}")
+                waiting = getattr(waiting, "cr_await", None) or getattr(waiting, "gi_yieldfrom", None)
+            if not any("MessagePump._get_message" in line for line in lines):  # else it waits for its next message
+                print(task.get_name(), *lines, sep="\n  ", file=file)
+        app: Any = active_app.get(None)
+        if app is not None:
+            print(f"rounds {app._rounds}, input {list(app._input)}, {list(app.workers)}", file=file)
+
+
 def main() -> None:
     from textual import events
     from textual.app import App
@@ -76,8 +97,9 @@ def main() -> None:
         self.call_after_refresh(answer)
 
     App.on_event = on_event  # type: ignore[assignment,method-assign]
-    if "STACKS" in os.environ:  # a file: SIGUSR1 writes where all threads are
+    if "STACKS" in os.environ:  # a file: SIGUSR1 writes where all threads are, SIGUSR2 what all tasks wait for
         faulthandler.register(signal.SIGUSR1, open(os.environ["STACKS"], "w"))  # noqa: SIM115
+        signal.signal(signal.SIGUSR2, lambda *_: write_tasks(os.environ["STACKS"] + ".tasks"))
     from tui.__main__ import main as run
 
     run()

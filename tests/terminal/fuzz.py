@@ -313,10 +313,12 @@ class Fuzz:
                 self._fail(f"{age:.1f} s ago it wrote {path}, confirmed were {confirmed}")
 
     def _fail_busy(self, what: str) -> None:
-        """Says where its threads are."""
-        self._terminal.program.send_signal(signal.SIGUSR1)
+        """Says where its threads are, and what its tasks wait for."""
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            self._terminal.program.send_signal(number)
         time.sleep(1)
-        self._fail(f"{what}; it is at\n{(self._temporary / 'stacks').read_text()[-6000:]}")
+        found = [path.read_text()[-8000:] for path in sorted(self._temporary.glob("stacks*"))]
+        self._fail("\n".join([f"{what}; it is at", *found]))
 
     def _fail(self, what: str) -> None:
         recent = " ".join(self.result.recent)
