@@ -8,7 +8,8 @@ import sys
 from textual import events
 
 from tests.driving import running, screen_text, until
-from tui.widgets.start_screen import StartInput
+from tui.history import Visit
+from tui.widgets.start_screen import StartEntry, StartInput, entries_of
 
 SCRIPT = """
 import sys
@@ -63,3 +64,13 @@ async def test_what_is_pasted_after_an_error_takes_the_place_of_the_wrong_text_a
         assert app.focused is box
         await pilot.press("ctrl+o", *"word", "escape")
         await until(pilot, lambda: len(app.screen_stack) == 1)
+
+
+def test_an_example_stays_where_it_was_after_it_was_opened() -> None:
+    """A guided list that loses what was looked at is not a guide; the visit is offered above it."""
+    example = StartEntry("To begin with", "A flaky Prow job", "gs://bucket/logs/job/", "its builds")
+    found = entries_of([Visit("gs://bucket/logs/job/", "job", 1.0)], [example])
+    assert [(entry.section, entry.title) for entry in found] == [
+        ("Recent", "job"), ("To begin with", "A flaky Prow job"),
+    ]  # fmt: skip
+    assert [entry.section for entry in found if entry.matches(["flaky"])] == ["To begin with"]

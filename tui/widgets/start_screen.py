@@ -43,36 +43,29 @@ _WORDS = re.compile(r"[^/:#?@.\d][^/:#?@]{0,20}")
 
 @dataclass(frozen=True)
 class StartEntry:
-    """One row. `text`: what it opens; `section`: its heading; `note`: what is known of it, `age` included; `names`:
-    what else it is found by."""
+    """One row. `text`: what it opens; `section`: its heading; `note`: what is known of it, `age` included."""
 
     section: str
     title: str
     text: str
     note: str = ""
     age: str = ""
-    names: str = ""
 
     def matches(self, words: Sequence[str]) -> bool:
-        found = f"{self.title} {self.text} {self.note} {self.names}".lower()
+        found = f"{self.title} {self.text} {self.note}".lower()
         return all(word in found for word in words)
 
 
 def entries_of(visits: Sequence[Visit], examples: Sequence[StartEntry]) -> list[StartEntry]:
-    """Recent ones, newest first, then pinned ones, then those examples that were not opened yet. An example that was
-    opened is still found by its own words."""
+    """Recent ones, newest first, then pinned ones, then all examples: a list to begin with that loses what was looked
+    at is no guide any more."""
     now = time.time()
-    names = {example.text: f"{example.title} {example.note}" for example in examples}
     found = [
-        StartEntry(RECENT, visit.title, visit.text, visit.note, format_age(now - visit.at), names.get(visit.text, ""))
+        StartEntry(RECENT, visit.title, visit.text, visit.note, format_age(now - visit.at))
         for visit in visits if not visit.pinned
     ]  # fmt: skip
-    found += [
-        StartEntry(PINNED, visit.title, visit.text, visit.note, names=names.get(visit.text, ""))
-        for visit in visits if visit.pinned
-    ]  # fmt: skip
-    known = {visit.text for visit in visits}
-    return found + [example for example in examples if example.text not in known]
+    found += [StartEntry(PINNED, visit.title, visit.text, visit.note) for visit in visits if visit.pinned]
+    return [*found, *examples]
 
 
 class StartInput(Input):
