@@ -71,9 +71,8 @@ def several_choices(text: str) -> list[Choice]:
     found = sorted([*urls, *ids], key=text.find)
     if len(found) < 2:
         return []
-    section = (
-        f"{len(found):,} URLs and ids" if len(found) <= MOST else f"The first {MOST} of {len(found):,} URLs and ids"
-    )
+    count = f"{len(found)}" if len(found) <= MOST else f"The first {MOST} of {len(found):,}"
+    section = f"{count} {'URLs' if not ids else 'URLs and ids' if urls else 'ids of tasks or task groups'}"
     choices = [Choice(section, _title(one), one) for one in found[:MOST]]
     if len(ids) == len(found) == 2:
         title = "The two task groups compared"

@@ -58,6 +58,7 @@ def test_several_urls_and_ids_are_offered_in_their_order() -> None:
 def test_two_ids_can_be_compared(between: str) -> None:
     choices = several_choices(f"{GROUP}{between}{OTHER}")
     assert [choice.text for choice in choices] == [GROUP, OTHER, f"taskcluster:compare/{GROUP}..{OTHER}"]
+    assert choices[0].section == "2 ids of tasks or task groups"
     assert all(parse_locator(choice.text) for choice in choices)
 
 
@@ -70,7 +71,7 @@ def test_a_text_that_means_one_thing_has_no_choices(text: str) -> None:
 
 def test_of_very_many_the_first_are_offered_and_that_is_said() -> None:
     choices = several_choices("\n".join(f"https://tc.example.org/tasks/{n}" for n in range(MOST + 10)))
-    assert len(choices) == MOST and choices[0].section == f"The first {MOST} of {MOST + 10} URLs and ids"
+    assert len(choices) == MOST and choices[0].section == f"The first {MOST} of {MOST + 10} URLs"
 
 
 def test_a_bare_revision_says_how_to_name_its_repository() -> None:

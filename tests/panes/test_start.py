@@ -104,7 +104,7 @@ async def test_of_several_pasted_urls_or_ids_one_is_chosen(demo: dict[str, str])
         rows = app.screen.query_one(StartRows)
         app.post_message(events.Paste("\n".join(GROUPS)))
         await until(pilot, lambda: rows.entry is not None and rows.entry.text == GROUPS[0])
-        assert "2 URLs and ids" in screen_text(app) and "The two task groups compared" in screen_text(app)
+        assert "2 ids of tasks or task groups" in screen_text(app) and "The two task groups compared" in screen_text(app)
         await pilot.press("down")
         await until(pilot, lambda: rows.entry is not None and rows.entry.text == GROUPS[1])
 
