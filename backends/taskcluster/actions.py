@@ -78,7 +78,8 @@ def group_entries(group: TaskGroup) -> list[Entry]:
     about = ROWS if group.task_ids else THIS_GROUP
     found: list[Entry] = []
     if group.task_ids:
-        found.append(Link(f"{what} as a list of {'its' if count == 1 else 'their'} own", group, letter="N", group=about))
+        own = "its own" if count == 1 else "their own"
+        found.append(Link(f"{what} as a list of {own}", group, letter="N", group=about))
     found += [
         Link(
             f"Breakdown of {what} by {by.replace('_', ' ')}",
