@@ -78,6 +78,23 @@ def test_an_example_stays_where_it_was_after_it_was_opened() -> None:
     assert [entry.section for entry in found if entry.matches(["flaky"])] == ["To begin with"]
 
 
+async def test_of_the_rows_with_the_words_those_with_them_in_the_title_come_first() -> None:
+    """The word series means the row called so, not the one above it whose note mentions series."""
+    examples = (
+        ("Alerts to triage", "treeherder:alerts/all/all", "from an alert to its series"),
+        ("A performance series", "treeherder:series/autoland:1", "chart"),
+    )
+    async with showing(Session(config.load(), examples=examples), None, (80, 24)) as (app, pilot):
+        rows = app.screen.query_one(StartRows)
+        assert rows.entry is not None and rows.entry.title == "Alerts to triage"
+        await pilot.press(*"series")
+        await until(pilot, lambda: rows.entry is not None and rows.entry.title == "A performance series")
+        text = screen_text(app)
+        assert text.index("A performance series") < text.index("Alerts to triage")
+        await pilot.press(*" triage")
+        await until(pilot, lambda: rows.entry is not None and rows.entry.title == "Alerts to triage")
+
+
 REVISION = "16982c3917d48705cec95cd128fe1639072bb844"
 GROUPS = ("Y33uyQ0GR_eMGr1zdJzLAQ", "nBz65hUrS3GW2oHxG1DUIw")
 

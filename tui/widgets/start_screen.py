@@ -55,6 +55,10 @@ class StartEntry:
         found = f"{self.title} {self.text} {self.note}".lower()
         return all(word in found for word in words)
 
+    def is_called(self, words: Sequence[str]) -> bool:
+        """Whether its title alone has them."""
+        return all(word in self.title.lower() for word in words)
+
 
 def entries_of(visits: Sequence[Visit], examples: Sequence[StartEntry]) -> list[StartEntry]:
     """Recent ones, newest first, then pinned ones, then all examples: a list to begin with that loses what was looked
@@ -285,6 +289,8 @@ class StartBox(PlainVertical):
     def _matching_rows(self, text: str) -> list[_Row]:
         words = text.lower().split()
         found = [one for one in self._entries if one.matches(words)]
+        sections = list(dict.fromkeys(one.section for one in found))
+        found.sort(key=lambda one: (sections.index(one.section), not one.is_called(words)))
         rows = _rows_of([*self._choices(text, words), *found] if words else found, () if words else self._forms)
         return rows or [_Row(_NO_MATCH)]
 
