@@ -225,6 +225,14 @@ def parse_locator(text: str, settings: Settings | None = None) -> Locator:
                 return found
     if pasted.addresses:
         refusal = _several_urls(pasted)
+    from backends.locators.choices import find_revision
+
+    if refusal is None and find_revision(pasted.text) == pasted.text.lower():
+        refusal = InvalidLocatorError(
+            f"{pasted.quote()} is a revision, which does not say of which repository.",
+            "Write taskcluster:push/REPOSITORY/REVISION for its tasks, treeherder:push/REPOSITORY/REVISION for its "
+            "jobs, archives:REPOSITORY@REVISION for its source.",
+        )
     raise refusal or InvalidLocatorError(f"Unrecognized: {pasted.quote()}.", _HINT)
 
 

@@ -27,7 +27,7 @@ from tui.watched_lists import WatchedLists
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.list_pane import ListPane
 from tui.widgets.plain import PlainScreen
-from tui.widgets.start_screen import LocateDialog
+from tui.widgets.start_screen import LocateDialog, count_lines
 
 if TYPE_CHECKING:
     from backends.resources import DownloadWay, Resource
@@ -326,6 +326,8 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
     @work(group="open")
     async def open_locator(self, locator: Locator) -> None:
         """Opens a locator on top of the lists that are shown; from a start screen in the pane of its system."""
+        if self.session.demo:
+            self._tell_of_real_server(locator)
         pane, came_from = self.current_list, ""
         if pane is None or pane.top is None:
             before = self._shown_pane
@@ -339,6 +341,19 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
             came_from = before if before != self._shown_pane else ""
         assert pane is not None
         await pane.open(locator, came_from)
+
+    def _tell_of_real_server(self, locator: Locator) -> None:
+        """The demo has servers of its own on this machine; others are asked, too, but a demo is often without them."""
+        from backends.locators.pasted import find_hosts
+        from backends.net import is_loopback
+
+        host = next((one for one in find_hosts(locator.text()) if not is_loopback(one)), "")
+        if host:
+            self.notify(
+                "The demo has its own servers; others may be out of reach. Quit (Ctrl+Q) and run ciexplore without "
+                "`demo` to open what is there.",
+                title=f"{host} is not a server of the demo", severity="warning", timeout=10,
+            )  # fmt: skip
 
     @property
     def _shown_pane(self) -> str:
@@ -402,8 +417,8 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
         pane = self.current_list if action == "locate" else None
         return pane is None or pane.top is not None or len(self.screen_stack) > 1
 
-    def action_locate(self, text: str = "") -> None:
-        """The box for a pasted text, with this one in it."""
+    def action_locate(self, text: str = "", lines: int = 1) -> None:
+        """The box for a pasted text, with this one in it; `lines`: how many it had."""
 
         def open_selected(locator: Locator | None) -> None:
             if locator is not None:
@@ -411,12 +426,14 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
 
         pane = self.current_list or self._panes[self._last_list]
         assert isinstance(pane, ListPane)
-        self.push_screen(LocateDialog(self.session.parse, pane.entries(), text), open_selected)
+        self.push_screen(LocateDialog(self.session.parse, pane.entries(), text, lines), open_selected)
 
     def on_paste(self, event: events.Paste) -> None:
         """No text box took it: it is meant to be opened."""
         if len(self.screen_stack) == 1 and event.text.strip():
-            self.action_locate(" ".join(event.text.split()))
+            from backends.locators.pasted import as_one_line
+
+            self.action_locate(as_one_line(event.text), count_lines(event.text))
 
     def toggle_watch(self, resource: Resource, title: str) -> None:
         """Watches a list until it ends, or stops watching it."""

@@ -73,7 +73,7 @@ _EXAMPLES = (
     ("A task group that still runs", "taskcluster.running-group", "its rows change while they are looked at"),
     ("A failed task", "taskcluster.failed-task", "its artifacts; l opens its log"),
     ("Two task groups compared", "taskcluster.comparison", "what failed, what got slower"),
-    ("A flaky Prow job", "prow.job-openshift", "its builds; x V: each test by build"),
+    ("A flaky Prow job", "prow.job-openshift", "its builds; x F: flakiest tests, l: log"),
     ("A failed Prow build", "prow.build-failed", "its tests, files and logs"),
     ("Alerts to triage", "perf.alerts", "from an alert to its series, job and log"),
     ("A performance series", "perf.series", "chart, change points, statistics"),

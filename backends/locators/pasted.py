@@ -29,6 +29,7 @@ _ARGUMENT = re.compile(
     r"""(["'])((?:https?|gs|s3|file)://.*?)\1|(?<![A-Za-z0-9+.-])(?:https?|gs|s3|file)://[^\s<>"'`|;]+""", re.IGNORECASE
 )
 _WEB = re.compile(r"https?://", re.IGNORECASE)
+_WEB_HOST = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[^\s/?#:&]+)", re.IGNORECASE)
 _SEVERAL = re.compile(r"\s(?:https?|gs|s3|file)://", re.IGNORECASE)
 _EMPHASIS = "*_~"
 _LONGEST_PROSE = 20_000  # characters; longer texts are taken as they are
@@ -154,8 +155,25 @@ def _meant(text: str) -> tuple[str, int]:
             return _without_wildcard((objects or arguments)[0]), 0  # what is copied comes before where it is copied to
     if not _is_prose(text):
         return text, 0
-    found = list(dict.fromkeys(_address(text, match) for match in _ADDRESS.finditer(text)))
+    found = find_addresses(text)
     return (_without_wildcard(found[0]), 0) if len(found) == 1 else (text, len(found))
+
+
+def find_addresses(text: str) -> list[str]:
+    """The different URLs in a text, in their order, without what Markdown, Slack and sentences write around them."""
+    return list(dict.fromkeys(_address(text, match) for match in _ADDRESS.finditer(text)))
+
+
+def find_hosts(text: str) -> list[str]:
+    """The hosts of the web servers that the text of a locator names, e.g. in `?root=https%3A%2F%2FHOST`."""
+    return [host.lower().strip("[]") for host in _WEB_HOST.findall(unescape(text))]
+
+
+def as_one_line(text: str) -> str:
+    """A pasted text in one line. A URL that a terminal has broken into lines is one again."""
+    text = text.strip()
+    broken = SCHEME.match(text) and not _SEVERAL.search(text) and not re.search(r"[ \t]", text)
+    return ("" if broken else " ").join(text.split())
 
 
 def _is_prose(text: str) -> bool:

@@ -48,16 +48,21 @@ def _state(schema: Schema, value: str) -> str | None:
     return schema.state_column
 
 
-def _pivot_schema(schema: Schema, rows: Sequence[str], columns: Sequence[str], value: str, aggregate: str) -> Schema:
-    """`columns`: the values that become columns, in their order; none where there is only the total."""
+def _pivot_schema(
+    schema: Schema, rows: Sequence[str], columns: str, names: Sequence[str], value: str, aggregate: str
+) -> Schema:
+    """`names`: the values of `columns` that become columns, in their order; none where there is only the total."""
     told = schema[value] if value else None
     kind = Kind.COUNT if aggregate == "count" else Kind.NUMBER
     if aggregate in _OF_NUMBERS and told is not None:
         kind = told.kind if told.kind in (Kind.DURATION, Kind.BYTES) else Kind.NUMBER
         kind = Kind.NUMBER if kind is Kind.BYTES and aggregate not in ("min", "max", "sum") else kind
     unit = "%" if aggregate == "failed" else told.unit if told is not None and aggregate != "count" else ""
-    of_all = "All" if aggregate == "count" or not value else f"{aggregate} of all"
-    cells = [Column(name, kind, label, unit) for name, label in zip(cell_names(rows, columns), columns, strict=True)]
+    if columns:
+        of_all = "All" if aggregate == "count" or not value else f"{aggregate} of all"
+    else:
+        of_all = f"{aggregate} of {told.label}" if told is not None else aggregate
+    cells = [Column(name, kind, label, unit) for name, label in zip(cell_names(rows, names), names, strict=True)]
     keys = tuple(
         Column(
             name,
@@ -69,7 +74,15 @@ def _pivot_schema(schema: Schema, rows: Sequence[str], columns: Sequence[str], v
         for name in rows
     )
     count, total, key = own_names(rows)
-    return Schema((*keys, Column(count, Kind.COUNT, "Rows"), Column(total, kind, of_all, unit), *cells), key=key)
+    totals = [Column(count, Kind.COUNT, "Rows")]
+    if not _is_number_of_rows(columns, value, aggregate):
+        totals.append(Column(total, kind, of_all, unit))
+    return Schema((*keys, *totals, *cells), key=key)
+
+
+def _is_number_of_rows(columns: str, value: str, aggregate: str) -> bool:
+    """Whether the aggregate is all that the table shows, and says what the number of rows says."""
+    return aggregate == "count" and not value and not columns
 
 
 def own_names(rows: Sequence[str]) -> list[str]:
@@ -111,8 +124,9 @@ def column_values(frame: pl.DataFrame, columns: str) -> tuple[str, ...]:
 def pivot(
     frame: pl.DataFrame, schema: Schema, rows: Sequence[str], columns: str, value: str, aggregate: str
 ) -> tuple[Schema, pl.DataFrame]:
-    """The pivot table (columns: those of `rows`, the number of rows, the aggregate of all of them, and of each value of
-    `columns`), in the order of its rows' texts. A cell without rows is null. Raises `UsageError`s.
+    """The pivot table (columns: those of `rows`, the number of rows, the aggregate of all of them unless it is that
+    number, and of each value of `columns`), in the order of its rows' texts. A cell without rows is null. Raises
+    `UsageError`s.
 
     `count`: rows with a value (of any, if none is chosen). `failed`: the percentage of rows whose state says that they
     failed. `p95`: linear between the two nearest values. Values that are not finite are left out. The cells have a
@@ -120,7 +134,7 @@ def pivot(
     """
     check_pivot(schema, rows, columns, value, aggregate)
     names = column_values(frame, columns)
-    shown = _pivot_schema(schema, rows, names, value, aggregate)
+    shown = _pivot_schema(schema, rows, columns, names, value, aggregate)
     kept = frame.select(
         *(_as_text(pl.col(name)).alias(name) for name in rows),
         (_as_text(pl.col(columns)) if columns else pl.lit("")).alias(_COLUMN),
@@ -141,7 +155,7 @@ def pivot(
     found = totals.with_columns(key).select(pl.col(name).cast(dtype) for name, dtype in dtypes.items())
     coloured = cell_names(rows, names)
     if not names or aggregate not in _ADDITIVE:
-        coloured.append(total)
+        coloured.append(count if _is_number_of_rows(columns, value, aggregate) else total)
     heat = _choose_heat(found, coloured, aggregate)
     schema = Schema(tuple(replace(one, heat=heat) if one.name in coloured else one for one in shown), shown.key)
     return schema, found.sort(list(rows))

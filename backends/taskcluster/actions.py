@@ -73,11 +73,13 @@ def treeherder_url(row: Row) -> str:
 
 def group_entries(group: TaskGroup) -> list[Entry]:
     """Of a group, or of some tasks of it."""
-    what = f"{len(group.task_ids):,} tasks" if group.task_ids else "the group"
+    count = len(group.task_ids)
+    what = "the group" if not count else "1 task" if count == 1 else f"{count:,} tasks"
     about = ROWS if group.task_ids else THIS_GROUP
     found: list[Entry] = []
     if group.task_ids:
-        found.append(Link(f"{what.capitalize()} as a list of their own", group, letter="N", group=about))
+        own = "its own" if count == 1 else "their own"
+        found.append(Link(f"{what} as a list of {own}", group, letter="N", group=about))
     found += [
         Link(
             f"Breakdown of {what} by {by.replace('_', ' ')}",

@@ -327,7 +327,7 @@ class TaskChangeList(_ComparisonList):
         if all(ids):
             base, new = (replace(side, task_ids=some) for side, some in zip(self.sides, ids, strict=True))
             found = compare_groups(base, new, True)
-            words = f"Measurements of the tasks of {rows.height:,} labels"
+            words = f"Measurements of the tasks of {rows.height:,} {'label' if rows.height == 1 else 'labels'}"
             entries.append(Link(words, found, letter="m", group=ROWS))
         return [*entries, *_side_links(self.sides)]
 

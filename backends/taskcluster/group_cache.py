@@ -163,7 +163,8 @@ class GroupListing:
             notes.append(f"{self._unreadable:,} entries of the listing have no task id and are not shown.")
         twice = sum(frame.height for frame in self.frames) - self.rows.height
         if twice:
-            notes.append(f"{twice:,} tasks came twice: the group changed while it was listed. Refresh to be sure.")
+            what = "1 task" if twice == 1 else f"{twice:,} tasks"
+            notes.append(f"{what} came twice: the group changed while it was listed. Refresh to be sure.")
         elif len(self.frames) > 1 and not self.sealed and not self.rows["state"].is_in(list(RESOLVED)).all():
             notes.append("The group is still open: a task added while it was listed may be missing.")
         return " ".join(notes)

@@ -319,7 +319,8 @@ class GroupViewList(ClientListing):
 
     @property
     def title(self) -> str:
-        some = f"{len(self.group.task_ids):,} tasks of " if self.group.task_ids else ""
+        count = len(self.group.task_ids)
+        some = f"{count:,} {'task' if count == 1 else 'tasks'} of " if count else ""
         return f"{self.what} of {some}{self._push or f'task group {self.group.group_id}'}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:

@@ -142,7 +142,9 @@ class TaskList(ClientListing):
     def detail(self, row: Row) -> Detail:
         sections = dict(describe_row(TASKS, row))
         if row.get("copy") is not None:
-            label = f"{row['copy']} of {row.get('copies')} tasks with this label"
+            count = row.get("copies")
+            label = "the only task" if count == 1 else f"{row['copy']} of {count} tasks"
+            label += " with this label"
             sections["Runs"] = (*sections.get("Runs", ()), ("Retrigger", label))
         if url := treeherder_url(row):
             sections["Provenance"] = (("Push", f"{row['project']} {row['revision']}"), ("Treeherder", url))

@@ -453,7 +453,7 @@ class SeriesPoints(MeasuredList):
         entries.append(replicates_link(at))
         for number, days in enumerate(DAYS):
             if at.start is not None or days * 86400 != (at.interval or INTERVAL):
-                label = f"The last {days} {'day' if days == 1 else 'days'}"
+                label = "The last day" if days == 1 else f"The last {days} days"
                 period = replace(at, interval=days * 86400, start=None, end=None)
                 entries.append(Link(label, period, letter=digit_key(number), group=LIST))
         return entries

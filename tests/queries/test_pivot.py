@@ -51,6 +51,22 @@ def test_counts_by_rows_and_columns() -> None:
     ]  # fmt: skip
 
 
+def test_a_count_without_columns_is_said_once() -> None:
+    """The number of rows of each group and the count of all of them are the same numbers."""
+    schema, found = pivot(FEW, SCHEMA, ["suite"], "", "", "count")
+    assert [column.label for column in schema if column.name != "key"] == ["Suite", "Rows"]
+    assert found.select("suite", "rows").rows() == [("(none)", 1), ("a", 3), ("b", 1)]
+
+
+def test_without_columns_the_aggregate_is_named_by_what_it_is() -> None:
+    schema, _ = pivot(FEW, SCHEMA, ["suite"], "", "duration", "median")
+    assert [column.label for column in schema if column.name != "key"] == ["Suite", "Rows", "median of Duration"]
+    schema, _ = pivot(FEW, SCHEMA, ["suite"], "", "", "failed")
+    assert [column.label for column in schema if column.name != "key"] == ["Suite", "Rows", "failed"]
+    schema, _ = pivot(FEW.clear(), SCHEMA, ["suite"], "platform", "", "count")  # no value became a column
+    assert [column.label for column in schema if column.name != "key"] == ["Suite", "Rows", "All"]
+
+
 def test_values_are_aggregated_without_what_is_missing() -> None:
     _, found = pivot(FEW, SCHEMA, ["suite"], "", "duration", "median")
     assert found.drop("key").rows() == [("(none)", 1, None), ("a", 3, 20.0), ("b", 1, 5.0)]
@@ -78,7 +94,7 @@ def test_cells_are_coloured_by_value() -> None:
     assert steps_of("median", "duration") == {"all": [0, 4, 0], "linux": [0, 4, 0], "mac": [0, 0, 0],
                                               "(none)": [0, 0, 0]}  # fmt: skip
     assert steps_of("failed") == {"all": [0, 3, 4], "linux": [0, 3, 0], "mac": [0, 0, 0], "(none)": [0, 0, 4]}
-    assert steps_of("count", columns="") == {"all": [0, 4, 0]}
+    assert steps_of("count", columns="") == {"rows": [0, 4, 0]}
     assert pivot(FEW, SCHEMA, ["suite"], "", "", "failed")[0]["all"].heat == heat_of_shares()
 
 

@@ -154,7 +154,7 @@ def test_a_task_that_comes_on_two_pages_is_one_row_and_the_user_hears_of_it(queu
     rows = shown(pages)
     assert len(rows) == 3
     assert rows[task_id(1)]["state"] == "completed"
-    assert "1 tasks came twice" in pages[-1].note
+    assert "1 task came twice" in pages[-1].note
 
 
 def test_a_group_that_can_still_grow_says_so_when_it_took_two_pages(queue: FakeQueue) -> None:

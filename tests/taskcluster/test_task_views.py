@@ -19,6 +19,7 @@ from backends.locators import Locator
 from backends.resources import Link, ListContents, Resource, read_list
 from backends.submit.locators import TaskJobs
 from backends.systems import open_resource, parse_locator
+from backends.taskcluster.actions import group_entries
 from backends.taskcluster.locators import Task, TaskDependencies, TaskDependents, TaskGroup, TaskRuns
 from backends.taskcluster.resolve import resolve
 from backends.taskcluster.runs import RUNS
@@ -272,3 +273,14 @@ def test_a_task_without_a_push_promises_no_treeherder(queue: FakeQueue) -> None:
     assert not any("Treeherder" in one.label for one in group.menu(row, frame))
     detail = group.detail(row)
     assert detail is not None and "Provenance" not in dict(detail.sections)
+
+
+def test_one_task_is_not_counted_as_tasks(server: DemoServer, http: Http) -> None:
+    group = opened(server, http, "finished-group")
+    frame = whole(group).frame
+    row = frame.filter(pl.col("copies") == 1).row(0, named=True)
+    labels = [one.label for one in group_entries(TaskGroup("g" * 22, "", (row["task_id"],)))]
+    assert "1 task as a list of its own" in labels and "Breakdown of 1 task by suite" in labels
+    assert not any("1 tasks" in label for label in labels)
+    detail = [line for _, lines in group.detail(row).sections for line in lines]
+    assert ("Retrigger", "the only task with this label") in detail

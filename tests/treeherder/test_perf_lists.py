@@ -90,6 +90,8 @@ def test_a_series_marks_its_alerts_and_leads_to_task_jobs_and_summary(open_list:
     assert entry(series, row, frame, "task group") == PushGroup("autoland", row["revision"])
     assert row["delta_percent"] > 5
     assert "median" in series.summary(frame) and "alert" in series.summary(frame)
+    labels = [one.label for one in series.menu(row, frame)]
+    assert "The last day" in labels and "The last 7 days" in labels and not any("1 day" in one for one in labels)
 
 
 def test_a_step_of_a_series_is_a_candidate_where_it_happened(open_list: Lists) -> None:

@@ -97,7 +97,8 @@ def verify(file: Path) -> int:
             say(sentence)
         files = [entry for entry in opened.manifest.entries if entry.file]
         size = format_bytes(sum(entry.size for entry in files))
-        say(f"{len(files) - len(wrong):,} of {len(files):,} files are as the manifest says ({size})")
+        are = "file is" if len(files) == 1 else "files are"
+        say(f"{len(files) - len(wrong):,} of {len(files):,} {are} as the manifest says ({size})")
     return 1 if wrong else 0
 
 

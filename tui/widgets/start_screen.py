@@ -43,51 +43,70 @@ _WORDS = re.compile(r"[^/:#?@.\d][^/:#?@]{0,20}")
 
 @dataclass(frozen=True)
 class StartEntry:
-    """One row. `text`: what it opens; `section`: its heading; `note`: what is known of it, `age` included; `names`:
-    what else it is found by."""
+    """One row. `text`: what it opens; `section`: its heading; `note`: what is known of it, `age` included."""
 
     section: str
     title: str
     text: str
     note: str = ""
     age: str = ""
-    names: str = ""
 
     def matches(self, words: Sequence[str]) -> bool:
-        found = f"{self.title} {self.text} {self.note} {self.names}".lower()
+        found = f"{self.title} {self.text} {self.note}".lower()
         return all(word in found for word in words)
+
+    def is_called(self, words: Sequence[str]) -> bool:
+        """Whether its title alone has them."""
+        return all(word in self.title.lower() for word in words)
 
 
 def entries_of(visits: Sequence[Visit], examples: Sequence[StartEntry]) -> list[StartEntry]:
-    """Recent ones, newest first, then pinned ones, then those examples that were not opened yet. An example that was
-    opened is still found by its own words."""
+    """Recent ones, newest first, then pinned ones, then all examples: a list to begin with that loses what was looked
+    at is no guide any more."""
     now = time.time()
-    names = {example.text: f"{example.title} {example.note}" for example in examples}
     found = [
-        StartEntry(RECENT, visit.title, visit.text, visit.note, format_age(now - visit.at), names.get(visit.text, ""))
+        StartEntry(RECENT, visit.title, visit.text, visit.note, format_age(now - visit.at))
         for visit in visits if not visit.pinned
     ]  # fmt: skip
-    found += [
-        StartEntry(PINNED, visit.title, visit.text, visit.note, names=names.get(visit.text, ""))
-        for visit in visits if visit.pinned
-    ]  # fmt: skip
-    known = {visit.text for visit in visits}
-    return found + [example for example in examples if example.text not in known]
+    found += [StartEntry(PINNED, visit.title, visit.text, visit.note) for visit in visits if visit.pinned]
+    return [*found, *examples]
+
+
+def count_lines(text: str) -> int:
+    """Lines that are not blank."""
+    return sum(1 for line in text.splitlines() if line.strip())
 
 
 class StartInput(Input):
-    """Keeps the focus while Up and Down choose below it; `?` in the empty box is a key, not a text."""
+    """Keeps the focus while Up and Down choose below it; `?` in the empty box is a key, not a text. A paste is taken
+    with all its lines, as one line."""
 
     BINDINGS = [
         *bindings("start"),
         Binding("ctrl+j", "submit", show=False),  # Enter, pressed before the app had the terminal
     ]
 
-    def __init__(self, text: str, choose: Callable[[int], None]) -> None:
+    def __init__(self, text: str, choose: Callable[[int], None], lines: int = 1) -> None:
+        """`lines`: how many the text had where it was pasted."""
         super().__init__(
             text, placeholder="Paste a URL, an id, a revision, a file; or type to search below", select_on_focus=False
         )
         self._choose = choose
+        self._pasted = (text, lines)
+
+    @property
+    def pasted_lines(self) -> int:
+        """How many lines were pasted, if the text is what was pasted; else 1."""
+        text, lines = self._pasted
+        return lines if text == self.value else 1
+
+    def _on_paste(self, event: events.Paste) -> None:
+        from backends.locators.pasted import as_one_line
+
+        event.prevent_default()
+        event.stop()
+        self.replace(as_one_line(event.text), *self.selection)
+        self._pasted = (self.value, count_lines(event.text))
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
         return not (character == "?" and not self.value) and super().check_consume_key(key, character)
@@ -240,11 +259,13 @@ class StartBox(PlainVertical):
             super().__init__()
 
     def __init__(
-        self, parse: Parse, entries: Sequence[StartEntry], text: str = "", forms: Sequence[tuple[str, str]] = ()
-    ) -> None:
-        """`forms`: (what can be pasted, what it opens), shown below the rows."""
+        self, parse: Parse, entries: Sequence[StartEntry], text: str = "", forms: Sequence[tuple[str, str]] = (),
+        lines: int = 1,
+    ) -> None:  # fmt: skip
+        """`forms`: (what can be pasted, what it opens), shown below the rows; `lines` of the text as it was pasted."""
         super().__init__()
         self._forms = forms
+        self._lines = lines
         self._parse = parse
         self._entries = list(entries)
         self._text = text
@@ -252,7 +273,7 @@ class StartBox(PlainVertical):
         self._is_empty = not text
 
     def compose(self) -> ComposeResult:
-        yield StartInput(self._text, self._choose)
+        yield StartInput(self._text, self._choose, self._lines)
         yield StartRows(self._matching_rows(self._text))
 
     def set_entries(self, entries: Sequence[StartEntry]) -> None:
@@ -267,8 +288,23 @@ class StartBox(PlainVertical):
     # ---- the rows --------------------------------------------------------------------------------------------
     def _matching_rows(self, text: str) -> list[_Row]:
         words = text.lower().split()
-        rows = _rows_of([one for one in self._entries if one.matches(words)], () if words else self._forms)
+        found = [one for one in self._entries if one.matches(words)]
+        sections = list(dict.fromkeys(one.section for one in found))
+        found.sort(key=lambda one: (sections.index(one.section), not one.is_called(words)))
+        rows = _rows_of([*self._choices(text, words), *found] if words else found, () if words else self._forms)
         return rows or [_Row(_NO_MATCH)]
+
+    def _choices(self, text: str, words: Sequence[str]) -> list[StartEntry]:
+        """What a text can mean that names no single locator."""
+        from backends.locators.choices import find_revision, revision_choices, several_choices
+
+        revision = find_revision(text)
+        if not revision:
+            return [StartEntry(one.section, one.title, one.text) for one in several_choices(text)]
+        texts = [f"{one.title} {one.text}" for one in self._entries]
+        found = revision_choices(revision, [one for one in texts if revision[:12] in one])
+        choices = [StartEntry(one.section, one.title, one.text) for one in found]
+        return [one for one in choices if one.matches(words)]
 
     def _show_matching(self) -> None:
         """Shows the entries that have all words of the text; the first one is what Enter opens."""
@@ -292,6 +328,7 @@ class StartBox(PlainVertical):
         found = self.query("#locator-error")
         if found:
             found.first(Static).update(Text(text))
+            found.first(Static).display = bool(text)  # empty it would still take a line
         elif text:
             self.mount(Static(Text(text), id="locator-error"), after=self.query_one(Input))
 
@@ -318,7 +355,9 @@ class StartBox(PlainVertical):
             if otherwise is not None and otherwise.text != text:
                 self._select(otherwise.text)
             else:
-                self._show_error(f"{error.sentence}\n{error.hint}".strip())
+                lines = self.query_one(StartInput).pasted_lines
+                before = f"{lines:,} lines were pasted, and taken as one text. " if lines > 1 else ""
+                self._show_error(f"{before}{error.sentence}\n{error.hint}".strip())
                 self.query_one(Input).select_all()  # what is pasted next takes its place
                 rows = self.query_one(StartRows)
                 if rows.entry is None:
@@ -341,9 +380,10 @@ class LocateDialog(ModalScreen[Locator | None]):
     """
     BINDINGS = [("escape", "dismiss(None)", "Close"), quit_binding()]
 
-    def __init__(self, parse: Parse, entries: Sequence[StartEntry], text: str = "") -> None:
+    def __init__(self, parse: Parse, entries: Sequence[StartEntry], text: str = "", lines: int = 1) -> None:
+        """`lines`: how many the text had where it was pasted."""
         super().__init__()
-        self._box = StartBox(parse, entries, text)
+        self._box = StartBox(parse, entries, text, lines=lines)
 
     def compose(self) -> ComposeResult:
         with Vertical() as frame:
