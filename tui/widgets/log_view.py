@@ -33,6 +33,7 @@ from backends.logs.spool import LogSpool
 from tui.keymap import bindings
 from tui.widgets.line_list import LineList
 from tui.widgets.log_drawing import COMPONENTS, DecodedLine, LineLook, LinePainter, LogLines
+from tui.widgets.table_drawing import WIDE
 
 if TYPE_CHECKING:
     from backends.failures.new_line_search import NewLineSearch
@@ -63,7 +64,8 @@ class PendingJump:
 class LogView(LineList):
     """Moves, jumps, folds and searches. `cursor` is a line number, from 0, whatever is folded around it.
 
-    `numbered` and `timed`: whether line numbers and times since the first line stand before the lines.
+    `numbered` and `timed`: whether line numbers and times since the first line stand before the lines. In a narrow
+    terminal only the time of day stays of what a CI writes before the text; `w` shows the whole line.
     """
 
     BINDINGS = bindings("log")
@@ -464,6 +466,9 @@ class LogView(LineList):
 
     # ---- drawing -----------------------------------------------------------------------------------------------
 
+    def on_resize(self) -> None:
+        self._widest = 0  # lines may be shorter or longer than before, see `LineLook.short`
+
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._painter.forget_colours()
@@ -503,6 +508,7 @@ class LogView(LineList):
             number in self._linked,
             times > 0,
             max(times, 1),
+            self.size.width < WIDE,
         )
 
     def _text(self, number: int, line: DecodedLine, look: LineLook) -> Strip:

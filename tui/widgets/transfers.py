@@ -435,8 +435,17 @@ class TransfersPane(PlainVertical):
     @on(FrameTable.RowHighlighted)
     @on(FrameTable.ViewChanged)
     def _explain(self, event: Message) -> None:
-        """What became of the file under the cursor, and what can be done about it."""
         event.stop()
+        self._explain_row()
+
+    def on_resize(self) -> None:
+        """The line about the file is folded anew once its width is known."""
+        self.call_after_refresh(self._explain_row)
+
+    def _explain_row(self) -> None:
+        """What became of the file under the cursor, and what can be done about it."""
+        if not is_present(self):
+            return
         self.query_one(FilterLine).show_hits(self.table.row_count, self.table.total_count)
         row = self.table.cursor_row
         line = self.query_one("#transfers-why", Static)
