@@ -466,7 +466,7 @@ class LogView(LineList):
 
     # ---- drawing -----------------------------------------------------------------------------------------------
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         self._widest = 0  # lines may be shorter or longer than before, see `LineLook.short`
 
     def notify_style_update(self) -> None:
