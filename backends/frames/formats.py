@@ -294,7 +294,7 @@ def format_single(value: object, column: Column) -> str:
     """As `format_value`, where no header says the zone: a time with " UTC", midnight as its day. A state is a
     `StateText`."""
     text = format_value(value, column)
-    if column.kind is Kind.STATE and text != MISSING:
+    if (column.kind is Kind.STATE or column.counts_states) and text != MISSING:
         return StateText(text)
     if column.kind is not Kind.TIME or text in (MISSING, "?"):
         return text

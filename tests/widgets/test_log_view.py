@@ -358,6 +358,12 @@ async def test_errors_and_warnings_have_their_colour_and_information_is_muted() 
     async with show_log(sources.from_bytes(log), size=(80, 12)) as (view, pilot):
         await pilot.press("G")
         colours = view.app.theme_variables
+        for focused, role in ((view, "select"), (None, "select-off")):
+            view.app.set_focus(focused)
+            await pilot.pause()
+            grounds = {segment.style.bgcolor.get_truecolor().hex for segment in view.render_line(4)
+                       if segment.style and segment.style.bgcolor}  # fmt: skip
+            assert colours[f"ci-{role}"] in grounds, "the cursor's row is that of a table"
         for y, text, role in ((0, "quiet", "muted"), (1, "error: loud", "failed"), (2, "warning: less", "warning"),
                               (3, "plain", "text")):  # fmt: skip
             style = next(segment.style for segment in view.render_line(y) if text in segment.text)

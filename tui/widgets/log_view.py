@@ -75,13 +75,13 @@ class LogView(LineList):
     POLL: ClassVar[float] = 0.1  # seconds
     DEFAULT_CSS = """
     LogView {
-        & > .log-view--cursor { background: $boost; color: $foreground; }
-        &:focus > .log-view--cursor { background: $block-cursor-blurred-background; color: $foreground; }
+        & > .log-view--cursor { background: $ci-select-off; color: $ci-text; }
+        &:focus > .log-view--cursor { background: $ci-select; color: $ci-text; }
         &:nocolor > .log-view--cursor { background: $surface; color: $foreground; }
-        & > .log-view--error { color: $text-error; }
-        & > .log-view--warning { color: $text-warning; }
-        & > .log-view--section { color: $text-primary; }
-        & > .log-view--quiet { color: $text-muted; }
+        & > .log-view--error { color: $ci-failed; }
+        & > .log-view--warning { color: $ci-warning; }
+        & > .log-view--section { color: $ci-accent; }
+        & > .log-view--quiet { color: $ci-muted; }
         & > .log-view--match { text-style: bold underline; }
         & > .log-view--current-match { text-style: bold reverse; }
         & > .log-view--ansi-black { color: $text-muted; }
