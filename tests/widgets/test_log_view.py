@@ -372,6 +372,13 @@ async def test_errors_and_warnings_have_their_colour_and_information_is_muted() 
             assert bool(style.bold) == (role == "failed"), text
 
 
+async def test_only_what_can_be_read_further_right_has_an_arrow() -> None:
+    log = b"blank" + b" " * 100 + b"\n" + b"x" * 100 + b"\n"
+    async with show_log(sources.from_bytes(log), size=(60, 12)) as (view, _):
+        assert rows(view)[0] == "▌     1 blank"
+        assert rows(view)[1].endswith("x›")
+
+
 HOSTILE = (
     b"\x1b[2J\x1b]0;owned\x07title\n\x1b[31mred\x1b[0m plain\nnul\0bell\x07\n[bold]markup[/]\n\xff\xfe\n"
     b"tab\there\n10%\r50%\r99%\r\n\xe2\x80\xaebidi\n\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x91\xa7\n"

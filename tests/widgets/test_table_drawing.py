@@ -239,3 +239,15 @@ def test_what_failed_among_counted_states_is_loud_and_the_rest_quiet() -> None:
         [("exception", "magenta", True)],
         [],
     ]
+
+
+def test_an_empty_text_is_drawn_as_a_missing_one() -> None:
+    schema = Schema((Column("label", Kind.TEXT, "Label"), Column("test", Kind.TEXT, "Test")), "label")
+    model, columns = FrameModel(schema), Columns(schema, 0)
+    frame = frame_from_rows(schema, [("a", "long test"), ("b", ""), ("c", None)])
+    model.append(frame)
+    columns.observe(frame)
+    painter = RowPainter(CellTexts(model), lambda name: Style())
+    view = Viewport(columns.place(40), 0, 40)
+    shown = [painter.row(view, RowState(row, row, False, False, False)).text.split() for row in range(3)]
+    assert shown == [["a", "long", "test"], ["b", "·"], ["c", "·"]]

@@ -310,7 +310,7 @@ class LinePainter:
         room = max(width - taken, 0)
         visible = text.crop(scrolled, scrolled + room) if scrolled or text.cell_length > room else text
         strip = Strip([*gutter, *visible]).adjust_cell_length(width, self._base(look))
-        if text.cell_length > scrolled + room and room > 1:
+        if text.cell_length > scrolled + room and room > 1 and text.crop(scrolled + room).text.strip():
             strip = Strip([*strip.crop(0, width - 1), Segment("›", self._quiet(look))], width)
         return strip
 
