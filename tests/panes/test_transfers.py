@@ -250,3 +250,18 @@ async def test_the_path_of_a_file_is_folded_to_the_width_that_there_is(
                 return why.size.width == width - 2 and path in folded and len(lines[0]) == width - 2
 
             await until(pilot, told)
+
+
+async def test_the_first_path_that_is_shown_is_folded_too(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its width is known only once it is there."""
+    monkeypatch.setenv("CIEXPLORE_OUTPUT", str(tmp_path / ("long" * 25)))
+    async with running(demo["taskcluster.failed-task"], size=(80, 24)) as (app, pilot):
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(app.screen, DownloadDialog) and app.screen._plan is not None)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.transfers is not None and app.transfers.job is not None)
+        await until(pilot, lambda: not app.transfers.active)
+        await pilot.press("f6")
+        await until(pilot, lambda: f"✔ {str(tmp_path)[:20]}" in screen_text(app))
