@@ -101,3 +101,30 @@ async def test_a_configured_theme_counts_for_more_than_the_last_choice(
     monkeypatch.setenv("CIEXPLORE_THEME", "nord")
     async with running(None) as (app, _):
         assert app.theme == "nord"
+
+
+@pytest.mark.parametrize("name", sorted(BUILTIN_THEMES))
+def test_the_roles_of_other_themes_are_their_own_and_legible(name: str) -> None:
+    """They were those of the dark theme: a light one wrote its dark text on them."""
+    chosen = BUILTIN_THEMES[name]
+    roles = theme.roles_of(chosen)
+    assert set(roles) == set(theme.role_variables(False, False))
+    if "ansi" in name:
+        return  # of the terminal's own colours, of which nobody knows what they are
+    foreground, ground = Color.parse(chosen.to_color_system().generate()["foreground"]), Color.parse(roles["ci-bg"])
+    assert ground.hex == Color.parse(chosen.to_color_system().generate()["background"]).hex
+    assert theme.contrast(ground + foreground, ground) >= 4.5
+    for ink, surface in product(theme.INKS, theme.SURFACES):
+        ratio = theme.contrast(Color.parse(roles[f"ci-{ink}"]), Color.parse(roles[f"ci-{surface}"]))
+        assert ratio >= 4.5, (ink, surface, ratio)
+
+
+async def test_a_light_theme_of_textual_has_light_tables(
+    own_directories: Path, demo: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CIEXPLORE_THEME", "textual-light")
+    async with running(demo["taskcluster.finished-group"]) as (app, _):
+        table = app.current_list.top.table
+        ink, ground = table.rich_style.color, table.rich_style.bgcolor
+        ratio = theme.contrast(Color(*ink.get_truecolor()), Color(*ground.get_truecolor()))
+        assert ratio >= 4.5 and sum(ground.get_truecolor()) > 600

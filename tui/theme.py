@@ -7,7 +7,7 @@ of their own, greys of their ramp, since the nearest colours to the dark blues w
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 from textual.app import App
@@ -149,6 +149,7 @@ class ThemedApp(App[None]):
     """An app in these colours."""
 
     def __init__(self) -> None:
+        self._roles: dict[str, dict[str, str]] = {}
         super().__init__()
         few_colors = self.console.color_system != "truecolor"
         for light in (False, True):
@@ -156,7 +157,12 @@ class ThemedApp(App[None]):
         self.theme = DARK
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        return role_variables(False, False)
+        chosen = self.current_theme
+        if chosen.name in (DARK, LIGHT):
+            return role_variables(False, False)  # it has its own
+        if chosen.name not in self._roles:
+            self._roles[chosen.name] = roles_of(chosen)
+        return self._roles[chosen.name]
 
 
 def contrast(one: Color, other: Color) -> float:
@@ -170,6 +176,53 @@ def _luminance(color: Color) -> float:
         part / 255 / 12.92 if part / 255 <= 0.04045 else ((part / 255 + 0.055) / 1.055) ** 2.4 for part in color.rgb
     ]
     return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+# Surfaces of other themes that these do not have: the background mixed with what, and how much of it.
+_MIXED = {"field": ("foreground", 0.1), "select": ("primary", 0.25), "select-off": ("foreground", 0.08)}
+# Roles and the colours of a theme that they are.
+_SURFACE_NAMES = {"bg": "background", "bar": "panel", "raised": "surface"}
+_INK_NAMES = {
+    "text": "foreground",
+    "accent": "text-primary",
+    "failed": "text-error",
+    "warning": "text-warning",
+    "ok": "text-success",
+}
+_STEPS = 10  # in which an ink that is not legible comes nearer to black or white
+
+
+def roles_of(theme: Theme) -> dict[str, str]:
+    """CSS variables `ci-ROLE` of a theme that has none: its own surfaces and inks, legible on each other.
+
+    What it has no colour for is that of our dark or light theme, as is all of a theme of the terminal's own colours.
+    """
+    roles = dict(role_variables(not theme.dark, False))
+    try:
+        colors = theme.to_color_system().generate()
+        page = Color.parse(colors["background"])
+        surfaces = {role: page + Color.parse(colors[name]) for role, name in _SURFACE_NAMES.items()}
+        mixed = {role: page.blend(Color.parse(colors[name]), share, 1.0) for role, (name, share) in _MIXED.items()}
+        inks = {role: colors[name] for role, name in _INK_NAMES.items()}
+        own = {role: Color.parse(roles[f"ci-{role}"]) for role in INKS}
+        found = {role: own[role] if color.startswith("auto") else Color.parse(color) for role, color in inks.items()}
+    except ColorParseError:
+        return roles
+    if any(color.ansi is not None for color in (page, *surfaces.values(), *found.values())):
+        return roles
+    surfaces |= mixed
+    for role, color in surfaces.items():
+        roles[f"ci-{role}"] = color.hex6
+    for role, color in (own | found).items():
+        roles[f"ci-{role}"] = _make_legible(page + color, list(surfaces.values())).hex6
+    return roles
+
+
+def _make_legible(ink: Color, grounds: Sequence[Color]) -> Color:
+    """The ink, as much nearer to black or white as it has to be on all grounds."""
+    extreme = grounds[0].get_contrast_text(1.0)
+    tried = [ink.blend(extreme, step / _STEPS, 1.0) for step in range(_STEPS + 1)]
+    return next((one for one in tried if all(contrast(one, ground) >= LEGIBLE for ground in grounds)), tried[-1])
 
 
 # What the app writes on what.

@@ -187,6 +187,8 @@ _WORDS: dict[StateStyle, str] = {
     _SKIPPED: "skipped unchanged neutral invalid wontfix expired disabled",
     _UNKNOWN: "unknown",
 }
+# Sign of a state: its rank, the worst first; what is still missing comes last.
+_RANKS = {"✖": 0, "⚠": 1, "⊘": 2, "!": 3, "↻": 3, "▶": 4, "✔": 5, "·": 6, "?": 7, "–": 8, "◌": 9, "○": 9}
 _LOOKS: dict[str, StateStyle] = {word: look for look, words in _WORDS.items() for word in words.split()}
 
 
@@ -202,6 +204,11 @@ def state_style(state: str) -> StateStyle:
 def state_glyph(state: str) -> str:
     """One sign, one cell wide."""
     return state_style(state).glyph
+
+
+def state_rank(state: str) -> int:
+    """0 for the worst states, 9 for what has not begun."""
+    return _RANKS[state_glyph(state)]
 
 
 def state_tone(state: str) -> Tone:
@@ -284,11 +291,20 @@ def format_value(value: object, column: Column) -> str:
 
 
 def format_single(value: object, column: Column) -> str:
-    """As `format_value`, where no header says the zone: a time with " UTC", midnight as its day."""
+    """As `format_value`, where no header says the zone: a time with " UTC", midnight as its day. A state is a
+    `StateText`."""
     text = format_value(value, column)
+    if (column.kind is Kind.STATE or column.counts_states) and text != MISSING:
+        return StateText(text)
     if column.kind is not Kind.TIME or text in (MISSING, "?"):
         return text
     return text.removesuffix(_MIDNIGHT) if text.endswith(_MIDNIGHT) else f"{text} UTC"
+
+
+class StateText(str):
+    """The word of a state in a panel that shows one row, where it is drawn with its sign and colour."""
+
+    __slots__ = ()
 
 
 def describe_row(schema: Schema, row: Mapping[str, Any]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
@@ -306,7 +322,9 @@ def with_unit(row: Mapping[str, object], columns: Iterable[Column]) -> tuple[tup
     return tuple(
         (
             column.label,
-            format_single(value, column) + (f" {column.unit}" if column.unit and column.kind is Kind.NUMBER else ""),
+            f"{format_single(value, column)} {column.unit}"
+            if column.unit and column.kind is Kind.NUMBER
+            else format_single(value, column),
         )
         for column, value in told
         if value is not None

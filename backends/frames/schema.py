@@ -132,7 +132,8 @@ class Column:
     `seconds`: a time whose seconds matter; tables show other times to the minute. `sort_by`: the column whose order
     this one has, where its own texts do not sort as a user expects (999 before 1500). `cell`: what `get` returns if
     that is not the column's dtype (server ids are integers in JSON and texts here). `heat`: its cells are coloured by
-    their value. `effect`: of a change in percent, what tells whether it is for the better.
+    their value. `effect`: of a change in percent, what tells whether it is for the better. `counts_states`: a text of
+    states, with numbers or without: "1 failed, 5 completed".
     """
 
     name: str
@@ -152,6 +153,7 @@ class Column:
     cell: pl.DataType | None = None
     heat: Heat | None = None
     effect: Effect | None = None
+    counts_states: bool = False
     get: Getter = field(default=None, compare=False, repr=False)
 
     @property

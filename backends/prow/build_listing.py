@@ -365,7 +365,12 @@ class BuildView(Listing):
 
     def detail(self, row: Row) -> Detail:
         cells = tuple(
-            (column.label, format_single(row[column.name], column) + (" %" if column.unit == "%" else ""))
+            (
+                column.label,
+                f"{format_single(row[column.name], column)} %"
+                if column.unit == "%"
+                else format_single(row[column.name], column),
+            )
             for column in self.schema
             if row.get(column.name) not in (None, "") and column.name not in (*self.long_texts, *self.not_in_detail)
         )

@@ -162,7 +162,7 @@ class PivotList(DerivedList):
         self._read: SourceRows = locator.contents
         source = self.sources[0]
         rows, schema = self._read.frames[source.name], source.resource.schema
-        self._names = column_values(rows, locator.columns)
+        self._names = column_values(rows, locator.columns, schema)
         shown, self._table = pivot(
             rows, schema, locator.rows, locator.columns, locator.value, locator.aggregate
         )  # fmt: skip

@@ -9,7 +9,7 @@ from dataclasses import replace
 import polars as pl
 
 from backends.errors import UsageError
-from backends.frames.formats import has_failed
+from backends.frames.formats import has_failed, state_rank
 from backends.frames.heat import Heat, heat_by_rank, heat_by_size, heat_of_shares
 from backends.frames.schema import Column, Kind, Schema
 from backends.queries.locators import AGGREGATES, Condition
@@ -105,9 +105,9 @@ def _distinct_names(wanted: Sequence[str], others: Sequence[str]) -> list[str]:
     return names
 
 
-def column_values(frame: pl.DataFrame, columns: str) -> tuple[str, ...]:
-    """The values of a column that become columns: the most frequent ones, in the order of their texts, then what is
-    left.
+def column_values(frame: pl.DataFrame, columns: str, schema: Schema) -> tuple[str, ...]:
+    """The values of a column that become columns: the most frequent ones, in the order of their texts, of states failed
+    first, then what is left.
 
     Values of numbers and times are written as text; a missing one is "(none)".
     """
@@ -116,7 +116,8 @@ def column_values(frame: pl.DataFrame, columns: str) -> tuple[str, ...]:
     counts = frame.select(_as_text(pl.col(columns)).alias("value"))["value"].value_counts(name="n")
     counts = counts.sort("n", "value", descending=[True, False])
     found = counts["value"].to_list()
-    shown = sorted(found[:MOST_COLUMNS], key=lambda one: (one == MISSING, one))
+    is_state = schema[columns].kind is Kind.STATE
+    shown = sorted(found[:MOST_COLUMNS], key=lambda one: (_rank(one) if is_state else one == MISSING, one))
     others = _distinct_names([OTHERS], shown) if len(found) > MOST_COLUMNS else ()
     return (*shown, *others)
 
@@ -125,15 +126,15 @@ def pivot(
     frame: pl.DataFrame, schema: Schema, rows: Sequence[str], columns: str, value: str, aggregate: str
 ) -> tuple[Schema, pl.DataFrame]:
     """The pivot table (columns: those of `rows`, the number of rows, the aggregate of all of them unless it is that
-    number, and of each value of `columns`), in the order of its rows' texts. A cell without rows is null. Raises
-    `UsageError`s.
+    number, and of each value of `columns`), in the order of its rows' texts, of states failed first. A cell without
+    rows is null. Raises `UsageError`s.
 
     `count`: rows with a value (of any, if none is chosen). `failed`: the percentage of rows whose state says that they
     failed. `p95`: linear between the two nearest values. Values that are not finite are left out. The cells have a
     heat: `failed` of fixed bounds, `count` and `sum` by rank, the others by size; of what adds up, totals have none.
     """
     check_pivot(schema, rows, columns, value, aggregate)
-    names = column_values(frame, columns)
+    names = column_values(frame, columns, schema)
     shown = _pivot_schema(schema, rows, columns, names, value, aggregate)
     kept = frame.select(
         *(_as_text(pl.col(name)).alias(name) for name in rows),
@@ -158,7 +159,17 @@ def pivot(
         coloured.append(count if _is_number_of_rows(columns, value, aggregate) else total)
     heat = _choose_heat(found, coloured, aggregate)
     schema = Schema(tuple(replace(one, heat=heat) if one.name in coloured else one for one in shown), shown.key)
-    return schema, found.sort(list(rows))
+    ranks = [[_rank_of(found[name])] if schema[name].kind is Kind.STATE else [] for name in rows]
+    return schema, found.sort([by for rank, name in zip(ranks, rows, strict=True) for by in (*rank, pl.col(name))])
+
+
+def _rank(state: str) -> int:
+    """The worst state first, no state last."""
+    return 99 if state == MISSING else state_rank(state)
+
+
+def _rank_of(states: pl.Series) -> pl.Series:
+    return pl.Series([_rank(state) for state in states.to_list()], dtype=pl.Int64)
 
 
 def _choose_heat(table: pl.DataFrame, names: Sequence[str], aggregate: str) -> Heat | None:

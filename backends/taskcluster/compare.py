@@ -13,6 +13,7 @@ from typing import TypeVar
 import polars as pl
 
 from backends.cancel import CancelToken
+from backends.frames.formats import state_rank
 from backends.frames.schema import Column, Effect, Kind, Schema
 from backends.frames.significance import COMPARED, compare
 from backends.locators import InvalidLocatorError, Locator
@@ -46,8 +47,8 @@ TASK_CHANGES = Schema(
         # At 80 cells: what changed, where, and the states of both sides, unless retriggers make them long.
         Column("change", Kind.STATE, "Change", width=14),
         Column("label", Kind.TEXT, "Label", width=34, keeps_end=True),
-        Column("states_base", Kind.TEXT, "Base"),
-        Column("states_new", Kind.TEXT, "New"),
+        Column("states_base", Kind.TEXT, "Base", counts_states=True),
+        Column("states_new", Kind.TEXT, "New", counts_states=True),
         Column("duration_base", Kind.DURATION, "Duration base", "s"),
         Column("duration_new", Kind.DURATION, "Duration new", "s"),
         Column("delta", Kind.DURATION, "Δ", "s"),
@@ -99,9 +100,9 @@ def compare_tasks(base: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
 
     `change`: missing (not in new), new (not in base), new failure (a task of new failed or ended in an exception, none
     of base), fixed (some of base did, all of new completed), other states, or same. The states of a side, its
-    retriggers together, read "5 completed, 1 failed". Durations are the medians of the completed tasks, for a failure
-    ends early; `shift` is the verdict of the rank test over the retriggers, longer being a regression, None where a
-    side has no completed task.
+    retriggers together, read "1 failed, 5 completed", the worst first. Durations are the medians of the completed
+    tasks, for a failure ends early; `shift` is the verdict of the rank test over the retriggers, longer being a
+    regression, None where a side has no completed task.
     """
     sides = [_by_label(side, name) for side, name in ((base, "base"), (new, "new"))]
     both = sides[0].join(sides[1], on="label", how="full", coalesce=True, maintain_order="left_right")
@@ -128,7 +129,9 @@ def _label() -> pl.Expr:
 
 def _by_label(tasks: pl.DataFrame, side: str) -> pl.DataFrame:
     named = tasks.sort("created", "task_id").with_columns(_label())
-    counted = named.group_by("label", "state", maintain_order=True).len().sort("len", "state", descending=[True, False])
+    counted = named.group_by("label", "state", maintain_order=True).len()
+    ranks = pl.Series([state_rank(state or "") for state in counted["state"].to_list()], dtype=pl.Int64)
+    counted = counted.sort(ranks, pl.col("state"))
     alone = (pl.col("len") == 1) & (pl.len().over("label") == 1)  # one task of one state needs no number
     worded = counted.with_columns(words=pl.when(alone).then("state").otherwise(pl.format("{} {}", "len", "state")))
     states = worded.group_by("label", maintain_order=True).agg(pl.col("words").str.join(", ").alias(f"states_{side}"))

@@ -134,9 +134,10 @@ def _bug(row: _SummaryRow) -> str | None:
 # Durations are negative where the summary's push was changed after the alert.
 SUMMARIES = Schema(
     (
-        id_column("summary_id", "Alert", get="summary.id"),
+        # First, so that 80 columns have its sign and room for the repository; the header has the words.
         Column("status", Kind.STATE, "Status", width=14, section="Summary",
                get=lambda row: status_word(row.summary.status, SUMMARY_STATUSES)),
+        id_column("summary_id", "Alert", get="summary.id"),
         Column("worst_percent", Kind.NUMBER, "Largest %", section="Alerts", get=_SummaryRow.worst_percent),
         Column("title", Kind.TEXT, "Suites", width=24, is_name=True, section="Summary",
                get=lambda row: row.distinct("suite")),

@@ -272,6 +272,10 @@ class _SideValues:
     note: str
 
 
+# Of the verdicts by t, those that say that something changed, in words that fit beside the others.
+_BY_T = (("regression", "worse"), ("improvement", "better"), ("warning", "perhaps worse"))
+
+
 class CompareList(TreeherderList):
     """One row a test (of `COMPARED_TESTS`). Enter: the subtests of a suite, else the values of both sides."""
 
@@ -597,9 +601,10 @@ class CompareList(TreeherderList):
 
     def summary(self, frame: pl.DataFrame) -> str:
         needs = int((frame["more_runs"] == "yes").sum())
-        by_t = count_values(frame.filter(pl.col("t_verdict") != "no change"), "t_verdict")
-        words = [f"by t {', '.join(by_t)}"] if by_t else []
-        return " · ".join([*count_values(frame, "verdict"), *words, *([f"{needs:,} need more runs"] if needs else [])])
+        by_t = dict(frame["t_verdict"].drop_nulls().value_counts().iter_rows())
+        told = [f"{by_t[word]:,} {shown}" for word, shown in _BY_T if word in by_t]
+        words = [f"t-test: {', '.join(told)}"] if told else []
+        return " · ".join([*count_values(frame, "verdict"), *([f"{needs:,} need more runs"] if needs else []), *words])
 
 
 class SubtestCompareList(CompareList):

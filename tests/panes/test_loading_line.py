@@ -108,3 +108,15 @@ async def test_a_key_of_the_table_pressed_before_there_are_rows_does_not_advise_
         await until(pilot, lambda: shown_view(app).size.width == 100)
         await pilot.press("down", "enter")
         assert [one.message for one in app._notifications] == []
+
+
+def test_a_count_that_does_not_fit_is_left_out_whole() -> None:
+    counts = "31 need more runs · t-test: 25 worse, 23 better"
+    shown = ListStatus(
+        ("test", "tests"), 226, 226, summary=counts, order="worst first", note="a note that is longer than the line"
+    )
+    whole = f"226 tests · {counts}"
+    note = " · a note that is longer than the line"
+    assert format_status(shown, 0).plain == f"{whole}{note} · worst first"
+    assert format_status(shown, 0, width=len(whole)).plain == whole + note, "what is missing is cut, not left out"
+    assert format_status(shown, 0, width=len(whole) - 1).plain == f"226 tests · 31 need more runs{note}"

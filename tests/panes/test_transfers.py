@@ -232,3 +232,36 @@ async def test_files_that_are_listed_while_the_dialog_goes_are_no_crash(tmp_path
         await pilot.press("escape")
         await until(pilot, lambda: listed.is_set() and not dialog.is_running)
         assert not list(Path(os.environ["CIEXPLORE_STATE_DIR"]).rglob("faults.log"))
+
+
+async def test_the_path_of_a_file_is_folded_to_the_width_that_there_is(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with downloaded(demo, monkeypatch, tmp_path / ("long" * 25)) as (_, pilot, pane):
+        await move_to(pane, pilot, state="verified")
+        why = pane.query_one("#transfers-why", Static)
+        for width in (70, 120):
+            await pilot.resize_terminal(width, 40)
+            path = str(pane.job.plan.output / pane.table.cursor_row["target"])
+
+            def told(path: str = path, width: int = width) -> bool:
+                lines = [why.render_line(y).text.strip() for y in range(why.size.height)]
+                folded = "".join(lines)
+                return why.size.width == width - 2 and path in folded and len(lines[0]) == width - 2
+
+            await until(pilot, told)
+
+
+async def test_the_first_path_that_is_shown_is_folded_too(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its width is known only once it is there."""
+    monkeypatch.setenv("CIEXPLORE_OUTPUT", str(tmp_path / ("long" * 25)))
+    async with running(demo["taskcluster.failed-task"], size=(80, 24)) as (app, pilot):
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(app.screen, DownloadDialog) and app.screen._plan is not None)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.transfers is not None and app.transfers.job is not None)
+        await until(pilot, lambda: not app.transfers.active)
+        await pilot.press("f6")
+        await until(pilot, lambda: f"✔ {str(tmp_path)[:20]}" in screen_text(app))

@@ -67,6 +67,18 @@ def test_without_columns_the_aggregate_is_named_by_what_it_is() -> None:
     assert [column.label for column in schema if column.name != "key"] == ["Suite", "Rows", "All"]
 
 
+def test_states_stand_as_everywhere_else_failed_first() -> None:
+    frame = pl.concat([FEW, table_of([("pending", "a", "linux", None)]).with_columns(task_id=pl.lit("x")),
+                       FEW.head(1).with_columns(state=pl.lit(None, pl.String), task_id=pl.lit("y"))])  # fmt: skip
+    wanted = ["failed", "exception", "running", "completed", "pending", "(none)"]
+    schema, found = pivot(frame, SCHEMA, ["state"], "", "", "count")
+    assert found["state"].to_list() == wanted
+    schema, found = pivot(frame, SCHEMA, ["suite", "state"], "", "", "count")
+    assert found.filter(pl.col("suite") == "a")["state"].to_list() == ["failed", "completed", "pending", "(none)"]
+    schema, _ = pivot(frame, SCHEMA, ["suite"], "state", "", "count")
+    assert [column.label for column in schema][3:] == wanted
+
+
 def test_values_are_aggregated_without_what_is_missing() -> None:
     _, found = pivot(FEW, SCHEMA, ["suite"], "", "duration", "median")
     assert found.drop("key").rows() == [("(none)", 1, None), ("a", 3, 20.0), ("b", 1, 5.0)]
@@ -116,7 +128,7 @@ def test_what_cannot_be_is_said(rows: list[str], columns: str, value: str, aggre
 
 def test_many_values_become_one_column_and_its_rows_are_found() -> None:
     frame = table_of([("failed", "a", f"p{number:03d}", 1.0) for number in range(MOST_COLUMNS + 15)])
-    names = column_values(frame, "platform")
+    names = column_values(frame, "platform", SCHEMA)
     _, found = pivot(frame, SCHEMA, ["suite"], "platform", "", "count")
     row = found.row(0, named=True)
     assert len(names) == MOST_COLUMNS + 1 and row["(other)"] == 15
@@ -130,7 +142,7 @@ def test_columns_may_have_the_names_of_the_table_itself_and_values_that_of_the_o
     values = ["(other)", *(f"v{number}" for number in range(MOST_COLUMNS + 5))]
     frame = pl.DataFrame({"rows": ["x"] * len(values), "all": values, "k": [str(n) for n in range(len(values))]})
     frame = pl.concat([frame, frame.head(1).with_columns(k=pl.lit("more"))])
-    names = column_values(frame, "all")
+    names = column_values(frame, "all", schema)
     shown, found = pivot(frame, schema, ["rows"], "all", "", "count")
     row = found.row(0, named=True)
     assert row["rows_"] == len(values) + 1 and shown.key == "key"
@@ -152,7 +164,7 @@ def test_every_cell_counts_the_rows_that_open_behind_it(
     rows: list[tuple[str, str | None, str | None, float | None]],
 ) -> None:
     frame = table_of(rows)
-    names = column_values(frame, "platform")
+    names = column_values(frame, "platform", SCHEMA)
     schema, found = pivot(frame, SCHEMA, ["suite"], "platform", "", "count")
     cells = schema.names[3:]
     assert found["rows"].sum() == frame.height

@@ -79,7 +79,7 @@ def test_retriggers_are_one_row_with_their_states_and_their_times() -> None:
     base = tasks(*(("x", "completed", 100.0 + n) for n in range(5)), ("x", "failed", 3.0))
     new = tasks(*(("x", "completed", 200.0 + n) for n in range(5)), prefix="N")
     row = changes(base, new)["x"]
-    assert (row["states_base"], row["states_new"]) == ("5 completed, 1 failed", "5 completed")
+    assert (row["states_base"], row["states_new"]) == ("1 failed, 5 completed", "5 completed")
     assert (row["duration_base"], row["duration_new"], row["delta"]) == (102.0, 202.0, 100.0)
     assert (row["shift"], row["effect"], row["n_base"], row["tasks_base"]) == ("regression", "large", 5, 6)
     assert row["p"] == pytest.approx(2 / 252) and row["task_new"] == "N4"

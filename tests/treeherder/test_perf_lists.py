@@ -264,3 +264,12 @@ def test_the_series_of_an_alert_begins_at_the_alerted_push(open_list: Lists) -> 
     series, points = open_list(opened)
     [first] = points.filter(pl.col("key") == series.first_key).iter_rows(named=True)
     assert first["alert"] and first["push_time"].timestamp() == opened.at
+
+
+def test_80_columns_have_the_repository_of_an_alert_whole(open_list: Lists) -> None:
+    alerts, found = open_list(AlertSummaries("autoland", "browsertime", "untriaged"))
+    columns = Columns(alerts.schema, 1)
+    columns.observe(found)
+    slots = {slot.column.name: slot for slot in columns.place(80).slots}
+    assert slots["status"].only_sign and slots["repository"].end <= 80
+    assert slots["repository"].width >= len("Repository")

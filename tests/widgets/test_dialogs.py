@@ -436,3 +436,19 @@ async def test_ticks_and_dots_of_the_export_are_accents_without_a_ground(tmp_pat
         assert on.color is not None and on.color.name == theme.INKS["accent"][0]
         field = columns.get_component_rich_style("selection-list--button").bgcolor
         assert field is not None and field.name == theme.SURFACES["field"][0]
+
+
+async def test_places_and_keys_of_the_palette_stand_in_columns() -> None:
+    texts = (("Open", "this task", "x t"), ("Theme: dark", "app", ""), (LONG, "1,200 shown", "x U"),
+             ("Page", "app", "PgDn, Ctrl+F, Space"))  # fmt: skip
+    commands = [Command(*words, lambda: None) for words in texts]
+    for size in ((60, 15), (80, 24)):
+        app = Host(PaletteDialog(commands))
+        async with app.run_test(size=size) as pilot:
+            await until(pilot, lambda app=app: "4 of 4" in screen_text(app))
+            shown = [line for line in screen_text(app).splitlines() if any(one.label[:8] in line for one in commands)]
+            pairs = list(zip(shown, commands, strict=True))
+            assert len({line.index(one.where) for line, one in pairs}) == 1, shown
+            keys = [key for _, _, key in texts]
+            assert len({line.index(key[:3]) for line, key in zip(shown, keys, strict=True) if key}) == 1, shown
+            assert "PgDn" in shown[-1] and "Ctrl+F" not in shown[-1], "the first of several keys is enough here"

@@ -329,9 +329,54 @@ async def test_a_log_that_ends_early_says_so_beside_what_came() -> None:
 
 async def test_times_become_time_since_the_first_line() -> None:
     log = HEAD + b"a\n" + HEAD.replace(b"47:20.000", b"48:51.500") + b"b\nno time\n"
-    async with show_log(sources.from_bytes(log)) as (view, pilot):
-        await pilot.press("t", "number_sign")
-        assert [row.strip("▌ ") for row in rows(view)[:3]] == ["+0.000 INFO - a", "+1:31.500 INFO - b", "no time"]
+    for width, info in ((60, ""), (120, "INFO - ")):
+        async with show_log(sources.from_bytes(log), size=(width, 12)) as (view, pilot):
+            await pilot.press("t", "number_sign")
+            found = [row.strip("▌ ") for row in rows(view)[:3]]
+            assert found == [f"+0.000 {info}a", f"+1:31.500 {info}b", "no time"]
+
+
+async def test_a_narrow_log_keeps_the_time_of_day_and_a_wide_one_all() -> None:
+    log = HEAD + b"TEST-START | a\n" + HEAD.replace(b"INFO", b"WARNING") + b"b\n[vcs 2025-02-12T02:47:21.5Z] c\nplain\n"
+    async with show_log(sources.from_bytes(log), size=(80, 12)) as (view, pilot):
+        await pilot.press("number_sign")
+        assert [row.strip("▌⚠ ") for row in rows(view)[:4]] == [
+            "02:47:20 TEST-START | a", "02:47:20 WARNING b", "02:47:21 [vcs] c", "plain"
+        ]  # fmt: skip
+        whole = "".join(segment.text for segment in view.draw_long_line(0, 4096))
+        assert whole == (HEAD + b"TEST-START | a").decode(), "w shows the whole line"
+        await pilot.resize_terminal(100, 12)
+        await until(pilot, lambda: rows(view)[0].strip("▌ ") == (HEAD + b"TEST-START | a").decode())
+        await pilot.resize_terminal(80, 12)
+        await until(pilot, lambda: rows(view)[0].strip("▌ ") == "02:47:20 TEST-START | a")
+        view.search("2025-02")
+        await until(pilot, lambda: "[task 2025-02-12T02:47:20.000Z]" in rows(view)[0])
+
+
+async def test_errors_and_warnings_have_their_colour_and_information_is_muted() -> None:
+    log = HEAD + b"quiet\nerror: loud\nwarning: less\nplain\n" + HEAD + b"last\n"
+    async with show_log(sources.from_bytes(log), size=(80, 12)) as (view, pilot):
+        await pilot.press("G")
+        colours = view.app.theme_variables
+        for focused, role in ((view, "select"), (None, "select-off")):
+            view.app.set_focus(focused)
+            await pilot.pause()
+            grounds = {segment.style.bgcolor.get_truecolor().hex for segment in view.render_line(4)
+                       if segment.style and segment.style.bgcolor}  # fmt: skip
+            assert colours[f"ci-{role}"] in grounds, "the cursor's row is that of a table"
+        for y, text, role in ((0, "quiet", "muted"), (1, "error: loud", "failed"), (2, "warning: less", "warning"),
+                              (3, "plain", "text")):  # fmt: skip
+            style = next(segment.style for segment in view.render_line(y) if text in segment.text)
+            assert style is not None and style.color is not None, text
+            assert style.color.get_truecolor().hex == colours[f"ci-{role}"], text
+            assert bool(style.bold) == (role == "failed"), text
+
+
+async def test_only_what_can_be_read_further_right_has_an_arrow() -> None:
+    log = b"blank" + b" " * 100 + b"\n" + b"x" * 100 + b"\n"
+    async with show_log(sources.from_bytes(log), size=(60, 12)) as (view, _):
+        assert rows(view)[0] == "▌     1 blank"
+        assert rows(view)[1].endswith("x›")
 
 
 HOSTILE = (

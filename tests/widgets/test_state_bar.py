@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual.app import App, ComposeResult
 
+from backends.frames.formats import state_rank
 from tui.theme import ThemedApp
 from tui.widgets.state_bar import (
     PENDING,
@@ -13,7 +14,6 @@ from tui.widgets.state_bar import (
     layout_bar,
     layout_legend,
     order_states,
-    state_rank,
     state_role,
 )
 

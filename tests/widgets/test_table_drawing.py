@@ -27,7 +27,7 @@ SCHEMA = Schema(
         Column("took", Kind.DURATION, "Took", width=6),
         Column("score", Kind.NUMBER, "Score", unit="ms"),
         Column("at", Kind.TIME, "Started"),
-        Column("message", Kind.TEXT, "Message"),
+        Column("message", Kind.TEXT, "Message", counts_states=True),
     ),
     "label",
 )
@@ -214,3 +214,40 @@ def test_what_tells_two_long_names_apart_stays_in_sight() -> None:
     shown = [fit_ends(name, 32) for name in names]
     assert shown[0] == "test-windo…me-tp6-firefox-amazon"
     assert shown[0] != shown[1]
+
+
+def test_what_failed_among_counted_states_is_loud_and_the_rest_quiet() -> None:
+    states = Column("states", Kind.TEXT, "Base", counts_states=True)
+    schema = Schema((Column("label", Kind.TEXT, "Label"), states), "label")
+    model, columns = FrameModel(schema), Columns(schema, 0)
+    texts = ["failed", "1 failed, 5 completed", "completed", "exception", "2 running"]
+    frame = frame_from_rows(schema, [(f"l{number}", text) for number, text in enumerate(texts)])
+    model.append(frame)
+    columns.observe(frame)
+    colours = {"bad": "red", "exception": "magenta", "quiet": "white"}
+    painter = RowPainter(CellTexts(model), lambda name: Style(color=colours.get(name, "blue")))
+    view = Viewport(columns.place(80), 0, 80)
+    drawn = []
+    for row in range(len(texts)):
+        strip = painter.row(view, RowState(row, row, False, False, False))
+        drawn.append([(segment.text.strip(), segment.style.color.name, bool(segment.style.bold)) for segment in strip
+                      if segment.style and segment.style.color and segment.text.strip()][1:])  # fmt: skip
+    assert drawn == [
+        [("failed", "red", True)],
+        [("1 failed", "red", True), (", 5 completed", "white", False)],
+        [("completed", "white", False)],
+        [("exception", "magenta", True)],
+        [],
+    ]
+
+
+def test_an_empty_text_is_drawn_as_a_missing_one() -> None:
+    schema = Schema((Column("label", Kind.TEXT, "Label"), Column("test", Kind.TEXT, "Test")), "label")
+    model, columns = FrameModel(schema), Columns(schema, 0)
+    frame = frame_from_rows(schema, [("a", "long test"), ("b", ""), ("c", None)])
+    model.append(frame)
+    columns.observe(frame)
+    painter = RowPainter(CellTexts(model), lambda name: Style())
+    view = Viewport(columns.place(40), 0, 40)
+    shown = [painter.row(view, RowState(row, row, False, False, False)).text.split() for row in range(3)]
+    assert shown == [["a", "long", "test"], ["b", "·"], ["c", "·"]]

@@ -12,9 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from backends.frames import filters
 from backends.frames.filter_ast import FilterSyntaxError
+from backends.frames.formats import state_rank
 from backends.frames.schema import Column, Kind, Schema
 from tui.widgets import row_merge, table_model
-from tui.widgets.row_order import merge_rows, sort_rows, state_rank
+from tui.widgets.row_order import merge_rows, sort_rows
 from tui.widgets.table_model import FrameModel, SortKey
 
 SCHEMA = Schema(

@@ -60,7 +60,7 @@ class ChartPanel(PlotWidget):
     """
 
     COLOURS = ("text", "warning", "running", "exception", "ok", "muted")
-    DEFAULT_CSS = "ChartPanel { height: 50%; min-height: 7; border-bottom: solid $ci-rule; }"
+    DEFAULT_CSS = "ChartPanel { height: 50%; min-height: 7; background: $ci-bg; border-bottom: solid $ci-rule; }"
 
     class Clicked(Message):
         """A place was clicked: the key of the row nearest to it."""

@@ -24,6 +24,7 @@ from backends.logs.rules import Severity
 from backends.logs.spool import Line, LogSpool
 from backends.logs.timestamps import LogClock, Timestamp
 from tui.theme import contrast
+from tui.widgets.log_prefix import LogPrefix, parse_prefix
 
 # Signs, so that neither the cursor nor the severity of a line needs colour to be seen.
 CURSOR, IN_RANGE = "▌", "│"
@@ -62,6 +63,7 @@ class DecodedLine:
     cut: int
     stamp: Timestamp | None
     matches: tuple[tuple[int, int], ...]
+    prefix: LogPrefix | None = None
 
 
 class LogLines:
@@ -117,7 +119,7 @@ class LogLines:
         texts = [text for text, _, _ in parsed]
         matches = self._pattern.spans(texts) if self._pattern is not None else [[] for _ in texts]
         return [
-            DecodedLine(text, spans, cut, timestamps.parse_timestamp(text), tuple(found))
+            DecodedLine(text, spans, cut, timestamps.parse_timestamp(text), tuple(found), parse_prefix(text))
             for (text, spans, cut), found in zip(parsed, matches, strict=True)
         ]
 
@@ -198,7 +200,8 @@ def _rgb(colour: LogColour) -> tuple[int, int, int]:
 @dataclass(frozen=True)
 class LineLook:
     """How a row stands out. `numbers`: cells for the line number, 0 for none; `elapsed`: seconds, if times are shown
-    as such; `in_range`: one of the lines that a link names; `new`: marked as new, which comes so many `times`."""
+    as such; `in_range`: one of the lines that a link names; `new`: marked as new, which comes so many `times`; `short`:
+    whether the terminal is too narrow for what stands before the text."""
 
     at_cursor: bool
     severity: Severity | None = None
@@ -208,6 +211,7 @@ class LineLook:
     in_range: bool = False
     new: bool = False
     times: int = 1
+    short: bool = False
 
 
 class LinePainter:
@@ -252,21 +256,35 @@ class LinePainter:
 
     def text(self, line: DecodedLine, look: LineLook) -> Strip:
         """All of the line that is drawn; the view shows a part of it."""
-        base = self._base(look)
+        base, quiet, prefix = self._base(look), self._quiet(look), line.prefix
+        behind = prefix.end if prefix is not None else 0
+        body = quiet if prefix is not None and prefix.is_usual and look.severity is None else base
+        if look.severity in (Severity.ERROR, Severity.WARNING):
+            body = base + Style(color=self._style_of(look.severity).color)
         if look.severity in (Severity.ERROR, Severity.SECTION):
-            base = base + Style(bold=True)
+            body = body + Style(bold=True)
         match = self._style_of("current-match" if look.at_cursor else "match")
-        begin = line.stamp.end if look.timed and look.elapsed is not None and line.stamp is not None else 0
-        segments = list(self._segments(line, begin, base, match))
+        begin, head = 0, ""
+        if look.timed and look.elapsed is not None and line.stamp is not None:
+            begin = line.stamp.end
+        # What a search has found is never left out.
+        if look.short and prefix is not None and not any(start < behind for start, _ in line.matches):
+            head, begin = "" if begin else prefix.short, max(begin, behind)
+        segments = [Segment(head, quiet)] if head else []
+        segments += self._segments(line, begin, behind, (quiet, body), match)
         if look.times > 1:
-            segments.insert(0, Segment(f"×{look.times:,} ", self._quiet(look)))
+            segments.insert(0, Segment(f"×{look.times:,} ", quiet))
         if line.cut:
-            segments.append(Segment(f" … {line.cut:,} more; w shows more, s saves all", self._quiet(look)))
+            segments.append(Segment(f" … {line.cut:,} more; w shows more, s saves all", quiet))
         return Strip(segments)
 
-    def _segments(self, line: DecodedLine, begin: int, base: Style, match: Style) -> Iterator[Segment]:
+    def _segments(
+        self, line: DecodedLine, begin: int, behind: int, styles: tuple[Style, Style], match: Style
+    ) -> Iterator[Segment]:
+        """From character `begin` on; `styles`: before character `behind`, and from it on."""
         column = 0
-        for start, end, state, matched in _pieces(line, begin):
+        for start, end, state, matched in _pieces(line, begin, behind):
+            base = styles[start >= behind]
             style = self._colours.style(state, base) if state is not PLAIN else base
             if matched:
                 style = style + Style(
@@ -292,15 +310,15 @@ class LinePainter:
         room = max(width - taken, 0)
         visible = text.crop(scrolled, scrolled + room) if scrolled or text.cell_length > room else text
         strip = Strip([*gutter, *visible]).adjust_cell_length(width, self._base(look))
-        if text.cell_length > scrolled + room and room > 1:
+        if text.cell_length > scrolled + room and room > 1 and text.crop(scrolled + room).text.strip():
             strip = Strip([*strip.crop(0, width - 1), Segment("›", self._quiet(look))], width)
         return strip
 
 
-def _pieces(line: DecodedLine, begin: int) -> Iterator[tuple[int, int, SgrState, bool]]:
+def _pieces(line: DecodedLine, begin: int, behind: int) -> Iterator[tuple[int, int, SgrState, bool]]:
     """(start, end, SGR state, whether it is a match) of each run of characters that are drawn the same."""
     size = len(line.text)
-    edges = {begin, size}
+    edges = {begin, behind, size}
     for start, end in (*((span.start, span.end) for span in line.spans), *line.matches):
         edges.update((start, end))
     spans, matches = iter(line.spans), iter(line.matches)

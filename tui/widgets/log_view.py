@@ -33,6 +33,7 @@ from backends.logs.spool import LogSpool
 from tui.keymap import bindings
 from tui.widgets.line_list import LineList
 from tui.widgets.log_drawing import COMPONENTS, DecodedLine, LineLook, LinePainter, LogLines
+from tui.widgets.table_drawing import WIDE
 
 if TYPE_CHECKING:
     from backends.failures.new_line_search import NewLineSearch
@@ -63,7 +64,8 @@ class PendingJump:
 class LogView(LineList):
     """Moves, jumps, folds and searches. `cursor` is a line number, from 0, whatever is folded around it.
 
-    `numbered` and `timed`: whether line numbers and times since the first line stand before the lines.
+    `numbered` and `timed`: whether line numbers and times since the first line stand before the lines. In a narrow
+    terminal only the time of day stays of what a CI writes before the text; `w` shows the whole line.
     """
 
     BINDINGS = bindings("log")
@@ -73,13 +75,13 @@ class LogView(LineList):
     POLL: ClassVar[float] = 0.1  # seconds
     DEFAULT_CSS = """
     LogView {
-        & > .log-view--cursor { background: $boost; color: $foreground; }
-        &:focus > .log-view--cursor { background: $block-cursor-blurred-background; color: $foreground; }
+        & > .log-view--cursor { background: $ci-select-off; color: $ci-text; }
+        &:focus > .log-view--cursor { background: $ci-select; color: $ci-text; }
         &:nocolor > .log-view--cursor { background: $surface; color: $foreground; }
-        & > .log-view--error { color: $text-error; }
-        & > .log-view--warning { color: $text-warning; }
-        & > .log-view--section { color: $text-primary; }
-        & > .log-view--quiet { color: $text-muted; }
+        & > .log-view--error { color: $ci-failed; }
+        & > .log-view--warning { color: $ci-warning; }
+        & > .log-view--section { color: $ci-accent; }
+        & > .log-view--quiet { color: $ci-muted; }
         & > .log-view--match { text-style: bold underline; }
         & > .log-view--current-match { text-style: bold reverse; }
         & > .log-view--ansi-black { color: $text-muted; }
@@ -464,6 +466,9 @@ class LogView(LineList):
 
     # ---- drawing -----------------------------------------------------------------------------------------------
 
+    def on_resize(self, event: events.Resize) -> None:
+        self._widest = 0  # lines may be shorter or longer than before, see `LineLook.short`
+
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._painter.forget_colours()
@@ -503,6 +508,7 @@ class LogView(LineList):
             number in self._linked,
             times > 0,
             max(times, 1),
+            self.size.width < WIDE,
         )
 
     def _text(self, number: int, line: DecodedLine, look: LineLook) -> Strip:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -14,6 +15,7 @@ from tui.fuzzy import match_letters
 from tui.widgets.dialogs import ChoiceDialog
 
 MAX_SHOWN = 200
+_MAX_KEY = 9  # cells; the longest single key
 
 
 @dataclass(frozen=True)
@@ -61,16 +63,29 @@ class PaletteDialog(ChoiceDialog[Command]):
         shown = [self._commands[number] for _, number in order][:MAX_SHOWN]
         accent = self.app.theme_variables["ci-accent"]
         width = max(24, min(72, int(self.size.width * 0.94)) - 8)  # without border, padding, scrollbar
-        self.set_choices([(one, self._draw(one, text, accent, width)) for one in shown])
+        # The same columns whatever is typed.
+        where = min(max((cell_len(one.where) for one in self._commands), default=0), width // 4)
+        key = max((cell_len(_first_keys(one.key)) for one in self._commands), default=0)
+        self.set_choices([(one, self._draw(one, text, accent, (width, where, key))) for one in shown])
         self.query_one("#palette-count", Static).update(f"{len(order):,} of {len(self._commands):,}")
 
     @staticmethod
-    def _draw(command: Command, typed: str, accent: str, width: int) -> Text:
+    def _draw(command: Command, typed: str, accent: str, widths: tuple[int, int, int]) -> Text:
+        """`widths`: the cells of the line, of the place and of the key, which are flush left below each other."""
         plain = _highlighted(command.label, typed, accent)
-        key = f" {command.key}" if command.key else ""
-        where = f" {command.where}"
-        plain.truncate(max(8, width - len(where) - len(key) - 1), overflow="ellipsis", pad=True)
-        return Text.assemble(" ", plain, (where, "dim"), (key, f"bold {accent}"), no_wrap=True, overflow="ellipsis")
+        where, key = Text(command.where, "dim"), Text(_first_keys(command.key), f"bold {accent}")
+        plain.truncate(max(8, widths[0] - widths[1] - widths[2] - 5), overflow="ellipsis", pad=True)
+        where.truncate(widths[1], overflow="ellipsis", pad=True)
+        key.truncate(widths[2], overflow="ellipsis", pad=True)
+        return Text.assemble(" ", plain, "  ", where, "  ", key, no_wrap=True, overflow="ellipsis")
+
+
+def _first_keys(key: str) -> str:
+    """The first of several keys of one command that the column has room for; Help has them all."""
+    keys = key.split(", ")
+    while len(keys) > 1 and cell_len(", ".join(keys)) > _MAX_KEY:
+        keys.pop()
+    return ", ".join(keys)
 
 
 def _highlighted(label: str, typed: str, accent: str) -> Text:

@@ -11,11 +11,9 @@ from typing import NamedTuple
 
 import polars as pl
 
-from backends.frames.formats import state_glyph
+from backends.frames.formats import state_rank
 from backends.frames.schema import Column, Kind, Schema
 
-# Sign of a state: its rank, the worst first; what is still missing comes last.
-_RANKS = {"✖": 0, "⚠": 1, "⊘": 2, "!": 3, "↻": 3, "▶": 4, "✔": 5, "·": 6, "?": 7, "–": 8, "◌": 9, "○": 9}
 _LETTERS = 7  # bytes of a state's name that tell it from others of its rank: with the rank they fill a UInt64
 
 
@@ -24,11 +22,6 @@ class SortKey(NamedTuple):
 
     column: str
     descending: bool = False
-
-
-def state_rank(state: str) -> int:
-    """0 for the worst states, 9 for what has not begun."""
-    return _RANKS[state_glyph(state)]
 
 
 @lru_cache(maxsize=4096)

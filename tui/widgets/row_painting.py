@@ -13,7 +13,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from backends.frames.column_formats import draw_ages
-from backends.frames.formats import Tone
+from backends.frames.formats import Tone, state_tone
 from backends.frames.heat import HEAT_NAMES, heat_name
 from backends.frames.schema import Kind
 from tui.widgets.hyperlinks import terminal_has_links
@@ -72,7 +72,7 @@ class RowState:
 
 
 _BOLD = Style(bold=True)
-_LOUD = frozenset({Tone.BAD, Tone.EXCEPTION, Tone.WARNING})
+LOUD = frozenset({Tone.BAD, Tone.EXCEPTION, Tone.WARNING})
 
 
 class RowPainter:
@@ -121,6 +121,8 @@ class RowPainter:
             if slot.bar and not is_plain:
                 at = slot.text_width
                 return Segment(text[:at], body), Segment(text[at:], self._style_of("data"))
+            if column.counts_states and not is_plain:
+                return self._draw_counts(text, body)
             if column.kind is Kind.STATE and not is_plain:
                 return self._draw_state(text, self._cells.tone(row.position, slot))
             may_link = text.startswith("http") or column.name == linked
@@ -138,7 +140,17 @@ class RowPainter:
         style = self._style_of(tone)
         if tone is Tone.GOOD:
             return Segment(text[:1], style), Segment(text[1:], self._style_of(Tone.QUIET))
-        return (Segment(text, style + _BOLD if tone in _LOUD else style),)
+        return (Segment(text, style + _BOLD if tone in LOUD else style),)
+
+    def _draw_counts(self, text: str, body: Style) -> Sequence[Segment]:
+        """ "1 failed, 5 completed": what failed is loud, the rest as quiet as a state's word."""
+        segments, quiet = [], self._style_of(Tone.QUIET)
+        for number, part in enumerate(text.split(", ")):
+            tone = state_tone(part.strip().rpartition(" ")[2])
+            style = self._style_of(tone) + _BOLD if tone in LOUD else quiet if tone is Tone.GOOD else body
+            separator = [Segment(", ", quiet)] if number else []
+            segments += [*separator, Segment(part, style)]
+        return segments
 
     def _draw_effect(self, text: str, slot: Slot, tone: Tone, body: Style) -> Sequence[Segment]:
         """The number, and the line beside it in the colour of the verdict, in `data` where it may be noise."""

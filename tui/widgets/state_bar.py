@@ -18,8 +18,7 @@ from textual import events
 from textual.message import Message
 from textual.widget import Widget
 
-from backends.frames.formats import Tone, safe_text, state_glyph, state_tone
-from tui.widgets.row_order import state_rank
+from backends.frames.formats import Tone, safe_text, state_glyph, state_rank, state_tone
 
 DONE, PENDING = "━", "╌"
 MIN_BAR = 10  # cells that the legend leaves to the bar

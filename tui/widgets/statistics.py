@@ -53,10 +53,10 @@ class StatisticsPanel(Widget, can_focus=True):
     BINDINGS = bindings("statistics")
 
     DEFAULT_CSS = """
-    StatisticsPanel { height: 12; layout: vertical; }
+    StatisticsPanel { height: 12; layout: vertical; background: $ci-bg; }
     StatisticsPanel #stats-choices { height: 1; }
     StatisticsPanel #stats-choices Static { width: auto; padding: 0 1; }
-    StatisticsPanel #stats-choices .choice { background: $panel; color: $foreground; margin-right: 1; }
+    StatisticsPanel #stats-choices .choice { background: $ci-bar; color: $ci-text; margin-right: 1; }
     StatisticsPanel #stats-choices .choice:hover { background: $primary; color: $text; }
     StatisticsPanel #stats-choices .off { color: $text-disabled; }
     StatisticsPanel #stats-column { text-style: bold; color: $primary; }

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 from textual.widget import Widget
@@ -87,11 +88,21 @@ class StatusLine(Widget):
     def render(self) -> Text:
         waiting = self._waits() if self.status.loading else ""
         styles = {role: self.get_component_rich_style(f"status-line--{role}", partial=True) for role in _ROLES}
-        return format_status(self.status, time.monotonic(), waiting, styles)
+        return format_status(self.status, time.monotonic(), waiting, styles, self.content_size.width)
 
 
-def format_status(status: ListStatus, now: float, waiting: str = "", styles: Mapping[str, Style] | None = None) -> Text:
-    """The line; what matters most comes first, since 80 columns cut the rest. `styles`: by role."""
+def format_status(
+    status: ListStatus,
+    now: float,
+    waiting: str = "",
+    styles: Mapping[str, Style] | None = None,
+    width: int = 0,
+) -> Text:
+    """The line; what matters most comes first, since 80 columns cut the rest. `styles`: by role.
+
+    `width`: the cells that there are, 0 for as many as it takes. Counts and the order that do not fit are left out
+    whole: half of a count reads as another.
+    """
 
     def add(words: str, role: str = "") -> None:
         text.append(words, (styles or {}).get(role, "bold"))
@@ -121,8 +132,11 @@ def format_status(status: ListStatus, now: float, waiting: str = "", styles: Map
     if status.said:
         text.append(" · ")
         add(safe_text(status.said), "accent")
-    summary = " · ".join(part for part in status.summary.split(" · ") if part not in status.in_header)
-    for part in ("" if is_stale else age, summary, status.note, status.order):
-        if part:
-            add(f" · {safe_text(part)}", "muted")
+    counts = [part for part in status.summary.split(" · ") if part not in status.in_header]
+    parts = [("" if is_stale else age, True), *((part, False) for part in counts), (status.note, True),
+             (status.order, False)]  # fmt: skip
+    for part, is_cut in parts:
+        words = f" · {safe_text(part)}"
+        if part and (is_cut or not width or text.cell_len + cell_len(words) <= width):
+            add(words, "muted")
     return text

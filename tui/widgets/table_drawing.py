@@ -23,7 +23,7 @@ from backends.frames.column_formats import (
     measure_values,
     measure_width,
 )
-from backends.frames.formats import Tone, format_series, safe_text, state_style
+from backends.frames.formats import MISSING, Tone, format_series, safe_text, state_style
 from backends.frames.schema import Column, Effect, Kind, Schema
 from tui.list_settings import ColumnArrangement
 from tui.widgets.hyperlinks import find_link
@@ -517,7 +517,7 @@ class CellTexts:
                 texts = [f"{text} {bar}" for text, bar in zip(texts, lines, strict=True)]
             return texts
         cut = fit_ends if column.keeps_end else fit
-        return [cut(text, width) for text in texts]
+        return [cut(text or MISSING, width) for text in texts]
 
     def _draw_effects(self, block: int, slot: Slot, effect: Effect) -> list[str]:
         verdicts = self._values_of_block(block, effect.verdict).to_list()

@@ -435,8 +435,17 @@ class TransfersPane(PlainVertical):
     @on(FrameTable.RowHighlighted)
     @on(FrameTable.ViewChanged)
     def _explain(self, event: Message) -> None:
-        """What became of the file under the cursor, and what can be done about it."""
         event.stop()
+        self._explain_row()
+
+    def on_resize(self) -> None:
+        """The line about the file is folded anew."""
+        self._explain_row()
+
+    def _explain_row(self) -> None:
+        """What became of the file under the cursor, and what can be done about it."""
+        if not is_present(self):
+            return
         self.query_one(FilterLine).show_hits(self.table.row_count, self.table.total_count)
         row = self.table.cursor_row
         line = self.query_one("#transfers-why", Static)
@@ -444,12 +453,13 @@ class TransfersPane(PlainVertical):
         if row is not None and self.job is not None:
             happened, advice = describe_file(row, self.job.plan.output)
             is_low = self.size.height < _LOW  # else the reason of a failure is shown whole
-            if row["state"] in PRESENT_STATES and not is_low and line.size.width:
+            width = max(1, self.size.width - 2)  # of the line, which has its own only once it is shown
+            if row["state"] in PRESENT_STATES and not is_low:
                 # A path has no blanks: wrapped by words, its sign would stand alone above it.
-                happened = "\n".join(chop_cells(happened, line.size.width))
+                happened = "\n".join(chop_cells(happened, width))
             text = Text(happened, "bold", no_wrap=is_low, overflow="ellipsis" if is_low else "fold")
             text.append(f"\n{advice}", "not bold")
-            _update_line(line, text, 2 if is_low else len(text.wrap(self.app.console, max(1, line.size.width))))
+            _update_line(line, text, 2 if is_low else len(text.wrap(self.app.console, width)))
 
     # ---- opening ---------------------------------------------------------------------------------------------
     @property

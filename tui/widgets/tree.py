@@ -10,11 +10,13 @@ from collections import deque
 from functools import partial
 from typing import Any, BinaryIO
 
+from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.message import Message
+from textual.strip import Strip
 from textual.widgets import Static, Tree
 from textual.widgets.tree import TreeNode
 
@@ -28,6 +30,7 @@ from backends.resources import Document
 from tui import crash_log
 from tui.keymap import bindings
 from tui.widgets.reader_pane import ReaderPane
+from tui.widgets.row_painting import CURSOR
 
 _PART = 500  # children that a branch shows at once; Textual takes 0.1 ms a node
 _MAX_LABEL = 300  # characters of a value on its line; the panel below shows all of it
@@ -41,8 +44,10 @@ class TreeView(Tree[Path | None], inherit_bindings=False):
 
     BINDINGS = bindings("tree")
     DEFAULT_CSS = """
-    TreeView { height: 1fr; background: $ci-bg; padding: 0 1; scrollbar-size-vertical: 1; }
+    TreeView { height: 1fr; background: $ci-bg; padding: 0 1 0 0; scrollbar-size-vertical: 1; }
     TreeView:focus { background-tint: transparent; }
+    TreeView > .tree--cursor { background: $ci-select-off; color: $ci-text; }
+    TreeView:focus > .tree--cursor { background: $ci-select; color: $ci-text; }
     """
 
     class Moved(Message):
@@ -195,6 +200,21 @@ class TreeView(Tree[Path | None], inherit_bindings=False):
 
     def action_request(self, what: str, step: int = 0) -> None:
         self.post_message(self.Requested(what, step))
+
+    # ---- drawing -------------------------------------------------------------------------------------------------
+    def render_line(self, y: int) -> Strip:
+        """The line of the cursor stands out from edge to edge and begins with a sign, as in tables."""
+        strip = super().render_line(y)
+        if self.cursor_line != y + self.scroll_offset.y:
+            return Strip([Segment(" ", self.rich_style), *strip.crop(0, self.size.width - 1)], self.size.width)
+        style = self.get_component_rich_style("tree--cursor")
+        ground = Style(bgcolor=style.bgcolor)
+        segments = [Segment(text, (own or style) + ground) for text, own, _ in strip.crop(0, self.size.width - 1)]
+        return Strip([Segment(CURSOR, style), *segments], self.size.width)
+
+    def get_label_width(self, node: TreeNode[Path | None]) -> int:
+        """With the sign at the left edge, so that a long line can be scrolled to its end."""
+        return super().get_label_width(node) + 1
 
     def render_label(self, node: TreeNode[Path | None], base_style: Style, style: Style) -> Text:
         label = node.label.copy() if isinstance(node.label, Text) else Text(str(node.label))
