@@ -257,7 +257,7 @@ async def test_files_that_cannot_be_read_once_are_read_again(
 async def test_a_window_that_becomes_low_has_rows_and_not_all_of_a_reason(
     demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    async with downloaded(demo, monkeypatch, tmp_path, (80, 24)) as (app, pilot, pane):
+    async with downloaded(demo, monkeypatch, tmp_path, (80, 24)) as (_, pilot, pane):
         why = pane.query_one("#transfers-why", Static)
         await until(pilot, lambda: why.size.height > 3)
         await pilot.resize_terminal(60, 15)
