@@ -33,6 +33,7 @@ MAX_WAIT = 0.25  # seconds that what comes from elsewhere waits for keys
 _PAUSE = 0.003  # seconds; a key that came while the loop was busy is known then
 LOST_AFTER = 0.5  # seconds; a marker whose widget was removed under it is sent again, nothing is let go unhandled
 MAX_TEXT = 10_000  # characters of a box; one takes half a minute for a million, and nothing that is asked for is longer
+_FULL = "Nothing of it was taken: the box is full."
 OPENING_GROUPS = frozenset({"open", "download", "ask", "quit"})  # workers that put another list or screen in front
 
 _MOVES_NO_FOCUS = (
@@ -123,8 +124,9 @@ class OrderedInputApp(App[None]):
             start, end = box.selection
             room = max(0, MAX_TEXT - len(box.value) + abs(end - start))
         if len(paste.text) > room:
-            taken = f"Only its first {room:,} characters were" if room else "Nothing of it was"
-            self.notify(f"{taken} taken{'' if room else ': the box is full'}.", title="Long paste", severity="warning")
+            words = f"Only its first {room:,} characters were taken." if room else _FULL
+            if not any(told.message == _FULL for told in self._notifications):  # once, of many that come at once
+                self.notify(words, title="Long paste", severity="warning")
             paste.text = paste.text[:room]
 
     def _clamp(self, event: events.MouseEvent) -> bool:
