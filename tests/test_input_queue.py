@@ -10,10 +10,11 @@ import pytest
 from textual import events
 from textual.app import App, ComposeResult
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
+from tests.driving import until
 from tui import input_queue
-from tui.input_queue import OrderedInputApp, call_after_input
+from tui.input_queue import MAX_TEXT, OrderedInputApp, call_after_input
 
 
 class _Boxes(OrderedInputApp):
@@ -118,3 +119,42 @@ async def test_an_app_that_does_not_order_its_input_makes_nothing_wait() -> None
     app: App[None] = App()
     call_after_input(app, partial(seen.append, "rows"))
     assert seen == ["rows"]
+
+
+class _Form(OrderedInputApp):
+    def compose(self) -> ComposeResult:
+        yield Input("before", select_on_focus=False)
+
+    def told(self) -> list[str]:
+        return [one.message for one in self._notifications]
+
+
+async def test_a_box_holds_no_more_than_its_limit_however_many_pastes_come_at_once() -> None:
+    app = _Form()
+    async with app.run_test() as pilot:
+        box = app.query_one(Input)
+        box.focus()
+        await pilot.pause()
+        for letter in "abcdef":
+            await app.on_event(events.Paste(letter * 6_000))
+        await app.on_event(events.Key("z", "z"))
+        await until(pilot, lambda: not app._input and not app._rounds and len(app.told()) == 2)
+        assert box.value[:MAX_TEXT] == "before" + "a" * 6_000 + "b" * (MAX_TEXT - 6_006)
+        assert len(box.value) <= MAX_TEXT + 1
+        assert app.told() == [
+            "Only its first 3,994 characters were taken.",
+            "Nothing of it was taken: the box is full.",
+        ]
+
+
+async def test_a_paste_over_what_is_selected_has_its_room() -> None:
+    app = _Form()
+    async with app.run_test() as pilot:
+        box = app.query_one(Input)
+        box.value = "x" * MAX_TEXT
+        box.focus()
+        await pilot.pause()
+        box.select_all()
+        await app.on_event(events.Paste("y" * MAX_TEXT))
+        await until(pilot, lambda: box.value == "y" * MAX_TEXT)
+        assert app.told() == []

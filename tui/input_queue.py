@@ -20,6 +20,7 @@ from textual import events
 from textual.app import App
 from textual.dom import DOMNode
 from textual.message import Message
+from textual.widgets import Input
 from textual.worker import Worker
 
 from tui.pastes import guard_pastes
@@ -31,7 +32,8 @@ ROUNDS = 4
 MAX_WAIT = 0.25  # seconds that what comes from elsewhere waits for keys
 _PAUSE = 0.003  # seconds; a key that came while the loop was busy is known then
 LOST_AFTER = 0.5  # seconds; a marker whose widget was removed under it is sent again, nothing is let go unhandled
-MAX_PASTE = 10_000  # characters; a text box takes half a minute for a million, and nothing that is asked for is longer
+MAX_TEXT = 10_000  # characters of a box; one takes half a minute for a million, and nothing that is asked for is longer
+_FULL = "Nothing of it was taken: the box is full."
 OPENING_GROUPS = frozenset({"open", "download", "ask", "quit"})  # workers that put another list or screen in front
 
 _MOVES_NO_FOCUS = (
@@ -89,9 +91,6 @@ class OrderedInputApp(App[None]):
             return
         if isinstance(event, events.MouseMove) and self._input and isinstance(self._input[-1], events.MouseMove):
             self._input.pop()  # only where the mouse is now counts
-        if isinstance(event, events.Paste) and len(event.text) > MAX_PASTE:
-            self.notify(f"Only its first {MAX_PASTE:,} characters were taken.", title="Long paste", severity="warning")
-            event.text = event.text[:MAX_PASTE]
         self._input.append(event)
         if not self._rounds:
             await self._handle_input()
@@ -111,9 +110,24 @@ class OrderedInputApp(App[None]):
             self._input.popleft()
             self._typed = self._typed or is_text
             screen, self._workers_before = self.screen, set(self.workers)
+            if isinstance(event, events.Paste):
+                self._cut(event)
             await super().on_event(event)
-            if not is_text and not isinstance(event, _MOVES_NO_FOCUS):
+            # The room that a paste leaves is known once it is in the box.
+            if isinstance(event, events.Paste) or not (is_text or isinstance(event, _MOVES_NO_FOCUS)):
                 self._hold(screen, ROUNDS)
+
+    def _cut(self, paste: events.Paste) -> None:
+        """To the room that is left in the box it goes to."""
+        box, room = self.focused, MAX_TEXT
+        if isinstance(box, Input):
+            start, end = box.selection
+            room = max(0, MAX_TEXT - len(box.value) + abs(end - start))
+        if len(paste.text) > room:
+            words = f"Only its first {room:,} characters were taken." if room else _FULL
+            if not any(told.message == _FULL for told in self._notifications):  # once, of many that come at once
+                self.notify(words, title="Long paste", severity="warning")
+            paste.text = paste.text[:room]
 
     def _clamp(self, event: events.MouseEvent) -> bool:
         """Moves an event to the edge if it is outside of the screen, where Textual takes the focus from everything.

@@ -49,6 +49,7 @@ def open_app(session: Session, locator: str | None = None, *, fresh: bool = Fals
     quick_start.begin()
     from tui.app import Explorer
 
+    _guard_stops()
     app = Explorer(session, locator, reopen=not fresh)
     with _leave_on_signals(app) as signals, asyncio.Runner(loop_factory=make_loop) as runner:
         runner.run(app.run_async())
@@ -70,6 +71,35 @@ def temporary_home(prefix: str) -> Iterator[Path]:
     finally:
         if not any(home.rglob("faults.log")):
             shutil.rmtree(home, ignore_errors=True)
+
+
+def _guard_stops() -> None:
+    """Lets the app go on after SIGSTOP as after Ctrl+Z.
+
+    Textual sets the terminal up as at the beginning, although nothing has set it back: it would have two threads that
+    take keys from one another, leave a terminal that does not show what is typed, and not draw what others drew over.
+    """
+    from textual.drivers.linux_driver import LinuxDriver
+
+    def go_on(driver: LinuxDriver, *_: object) -> None:
+        if not driver._auto_restart:  # another program has the terminal
+            return
+        if not driver._must_signal_resume:  # else Ctrl+Z has set it back
+            if _is_in_background(driver.fileno):  # that waits for the shell's fg
+                os.kill(os.getpid(), signal.SIGSTOP)
+                return
+            driver.suspend_application_mode()
+            driver._must_signal_resume = True
+        driver.resume_application_mode()
+
+    LinuxDriver._sigcont_application = go_on  # type: ignore[method-assign, assignment]
+
+
+def _is_in_background(terminal: int) -> bool:
+    try:
+        return os.tcgetpgrp(terminal) != os.getpgrp()
+    except OSError:  # of a terminal that controls nothing, or has gone
+        return False
 
 
 class _Selector(selectors.DefaultSelector):

@@ -265,3 +265,38 @@ async def test_the_first_path_that_is_shown_is_folded_too(
         await until(pilot, lambda: not app.transfers.active)
         await pilot.press("f6")
         await until(pilot, lambda: f"✔ {str(tmp_path)[:20]}" in screen_text(app))
+
+
+async def test_files_that_cannot_be_read_once_are_read_again(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with downloaded(demo, monkeypatch, tmp_path) as (_, pilot, pane):
+        job = pane.job
+        assert job is not None and job.transfer is not None
+        shown, whole = pane.table.total_count, job.transfer.frame
+        failed: list[int] = []
+
+        def fail() -> object:
+            failed.append(1)
+            raise RuntimeError
+
+        monkeypatch.setattr(job.transfer, "frame", fail)
+        await until(pilot, lambda: failed)
+        assert pane.table.total_count == shown
+        monkeypatch.setattr(job.transfer, "frame", lambda: whole().head(1))
+        await until(pilot, lambda: pane.table.total_count == 1)
+
+
+async def test_a_window_that_becomes_low_has_rows_and_not_all_of_a_reason(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with downloaded(demo, monkeypatch, tmp_path, (80, 24)) as (_, pilot, pane):
+        why = pane.query_one("#transfers-why", Static)
+        await until(pilot, lambda: why.size.height > 3)
+        await pilot.resize_terminal(60, 15)
+        await until(pilot, lambda: why.size.height == 2)
+        assert pane.table.page_rows >= 5
+        assert why.render_line(0).text.rstrip().endswith("…")
+        assert "R retries all that failed" in why.render_line(1).text
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: why.size.height > 3)

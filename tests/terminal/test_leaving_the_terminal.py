@@ -60,6 +60,27 @@ def test_the_shells_fg_shows_all_of_the_screen_again(ci: dict[str, str], keys: t
                           == [line for line in before if "fetched" not in line])  # fmt: skip
 
 
+def test_an_app_that_was_stopped_by_force_goes_on_as_after_ctrl_z(ci: dict[str, str]) -> None:
+    """SIGSTOP cannot be handled: the shell has the terminal as the app had set it, and has drawn over the screen."""
+    with explorer(ci["taskcluster.finished-group"]) as terminal:
+        terminal.wait_for(lambda text: "60 tasks · fetched" in text and "Bug 19" in text)
+        terminal._settle(0.5)
+        before = [line for line in terminal.lines if "fetched" not in line]
+        for _ in range(2):
+            os.kill(terminal.program.pid, signal.SIGSTOP)
+            os.waitpid(terminal.program.pid, os.WUNTRACED)
+            os.write(terminal._slave, b"\x1b[2J\x1b[H[1]+  Stopped\r\n$ fg\r\n")
+            terminal.wait_for(lambda text: text.startswith("[1]+  Stopped"))
+            terminal.program.send_signal(signal.SIGCONT)
+            terminal.wait_for(lambda text: [line for line in terminal.lines if "fetched" not in line] == before)
+        terminal.press("/", *"state:failed")  # letters and sequences that two readers would take from one another
+        terminal.wait_for("state:failed")
+        terminal.press("enter")
+        terminal.press("ctrl+q")
+        assert terminal.wait_until_ended() == 0
+        assert_whole(terminal)
+
+
 def test_a_closed_window_ends_the_app(ci: dict[str, str]) -> None:
     with explorer(ci["taskcluster.finished-group"]) as terminal:
         terminal.wait_for("60 tasks · fetched")

@@ -404,6 +404,44 @@ async def test_a_line_of_the_plan_that_is_cut_says_so(tmp_path: Path) -> None:
         )
 
 
+async def test_left_and_right_go_from_one_button_to_the_other() -> None:
+    app = Host(ConfirmDialog("A download runs. Quit?", "Quit"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: isinstance(app.focused, Button))
+        seen = []
+        for key in ("left", "left", "right", "right", "left"):
+            await pilot.press(key)
+            seen.append(app.focused.id if app.focused else "")
+        assert seen == ["yes", "yes", "no", "no", "yes"]
+        assert "⏎ or y goes ahead" in keys_line(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.result)
+        assert app.result == [True]
+
+
+async def test_left_and_right_stay_those_of_a_text_box(tmp_path: Path) -> None:
+    app = Host(make_dialogs(tmp_path)["export"]())
+    async with app.run_test(size=(80, 24)) as pilot:
+        box = app.dialog.query(Input).first()
+        box.focus()
+        await pilot.press("end", "left", "Z")
+        assert app.focused is box and box.value.endswith("cs" + "Zv")
+
+
+@pytest.mark.parametrize("pasted", [False, True], ids=["typed", "pasted"])
+async def test_what_is_written_in_the_column_chooser_looks_for_columns(tmp_path: Path, pasted: bool) -> None:
+    app = Host(make_dialogs(tmp_path)["columns"]())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: isinstance(app.focused, OptionList))
+        if pasted:
+            app.post_message(events.Paste("mn 37"))
+            await until(pilot, lambda: "Column 37" in screen_text(app))
+        else:
+            await pilot.press(*"mn 37")
+        await until(pilot, lambda: app.dialog.query_one(Input).value == "mn 37")
+        assert app.dialog.query_one(OptionList).option_count == 1
+
+
 @pytest.fixture
 def truecolor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLORTERM", "truecolor")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rich.text import Text
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import Input, OptionList
@@ -72,12 +72,12 @@ class ColumnChooser(Dialog[None]):
     def list_keys(self) -> Sequence[str]:
         return ("␣ shows", "J K move", "f freezes", "esc closes", "a–z finds", "R resets")
 
-    async def on_key(self, event: events.Key) -> None:
-        box = self.query_one(Input)
-        if event.is_printable and event.key not in self.active_bindings and not box.has_focus:
-            event.stop()
-            self.action_narrow()
-            box.post_message(event)  # behind the message that it has the focus
+    def find_box_for_text(self) -> Input | None:
+        return self.query_one(Input)
+
+    def open_box(self, box: Input) -> None:
+        self.add_class("-narrowed")
+        self._fit_columns()
 
     def on_resize(self) -> None:
         self._fit_columns()
@@ -132,9 +132,9 @@ class ColumnChooser(Dialog[None]):
         self.action_show_or_hide()
 
     def action_narrow(self) -> None:
-        self.add_class("-narrowed")
-        self._fit_columns()
-        self.set_focus(self.query_one(Input))
+        box = self.query_one(Input)
+        self.open_box(box)
+        self.set_focus(box)
 
     def action_close(self) -> None:
         """First the narrowing, then the dialog."""

@@ -18,6 +18,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.css.query import NoMatches
 from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import Button, Input, OptionList, SelectionList, Static
 from textual.widgets._toggle_button import ToggleButton
 from textual.widgets.option_list import Option
@@ -71,7 +72,11 @@ class Dialog(ModalScreen[T], Generic[T]):
     Dialog Button.-style-default:focus { background: $ci-fill-accent; color: $ci-on-fill-accent;
         background-tint: transparent; text-style: bold; }
     """
-    BINDINGS = [quit_binding()]
+    BINDINGS = [
+        quit_binding(),
+        Binding("left", "focus_button(-1)", show=False),
+        Binding("right", "focus_button(1)", show=False),
+    ]
     AUTO_FOCUS = ""  # each dialog says what has the focus at first
     keys = "esc closes"
     lines_below = 0
@@ -93,6 +98,36 @@ class Dialog(ModalScreen[T], Generic[T]):
 
     def compose_below(self) -> ComposeResult:
         yield from ()
+
+    def find_box_for_text(self) -> Input | None:
+        """The text box that letters and pastes go to where nothing that has the focus takes them; None: to none."""
+        return None
+
+    def open_box(self, box: Input) -> None:
+        """Called before that box is given the focus."""
+
+    async def on_key(self, event: events.Key) -> None:
+        if event.is_printable and event.key not in self.active_bindings:
+            self._write_into_box(event)
+
+    async def on_paste(self, event: events.Paste) -> None:
+        self._write_into_box(event)
+
+    def _write_into_box(self, event: events.Key | events.Paste) -> None:
+        """What is written before a box has the focus would be lost."""
+        box = self.find_box_for_text()
+        if box is not None and not box.has_focus:
+            event.stop()
+            self.open_box(box)
+            self.set_focus(box)
+            box.post_message(event)  # behind the message that it has the focus, which selects its text
+
+    def action_focus_button(self, step: int) -> None:
+        """From the button that has the focus to the one beside it."""
+        buttons: list[Widget] = [one for one in self.query(Button) if one.focusable]
+        if self.focused in buttons:
+            at = buttons.index(self.focused) + step
+            self.set_focus(buttons[max(0, min(at, len(buttons) - 1))])
 
     def on_resize(self) -> None:
         # Not 1fr in the CSS: that is the height of the box, and what is below the body would lie outside of it.
@@ -176,20 +211,9 @@ class FormDialog(Dialog[T | None]):
         enter = "ticks" if isinstance(focused, ToggleButton | SelectionList) else "chooses"
         return [f"⏎ {enter}", "esc cancels", f"F2 {self.does}", "tab next", *more]
 
-    async def on_key(self, event: events.Key) -> None:
-        if event.is_printable and event.key not in self.active_bindings:
-            self._type_into_field(event)
-
-    async def on_paste(self, event: events.Paste) -> None:
-        self._type_into_field(event)
-
-    def _type_into_field(self, event: events.Key | events.Paste) -> None:
-        """What was typed before a field was chosen would be lost."""
-        field = next((one for one in self.query(Input) if not one.disabled), None)
-        if field is not None and (self.focused is None or isinstance(self.focused, Button)):
-            event.stop()
-            self.set_focus(field)
-            field.post_message(event)  # behind the message that it has the focus, which selects its text
+    def find_box_for_text(self) -> Input | None:
+        is_free = self.focused is None or isinstance(self.focused, Button)
+        return next((one for one in self.query(Input) if is_free and not one.disabled), None)
 
     def action_scroll(self, step: int) -> None:
         """A page of the body."""

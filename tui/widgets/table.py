@@ -21,6 +21,7 @@ import polars as pl
 from textual import events, on
 from textual.message import Message
 from textual.strip import Strip
+from textual.timer import Timer
 
 from backends.frames.heat import HEAT_NAMES
 from backends.frames.schema import Schema
@@ -129,25 +130,32 @@ class FrameTable(ArrangedTable):
         self._range_start = 0  # and its position
         self._placing = False
         self._flashed: frozenset[int] = frozenset()
+        self._flash_timer: Timer | None = None
+        self._unmeasured: list[pl.DataFrame] = []  # rows that have come and are not shown yet
         self.busy = False  # whether a thread computes what will be shown
         self._rerun = False  # another view is wanted once the thread is done
         self._home = False  # whether a cursor whose row is gone belongs at the top, once it is known what is shown
         self._highlighted_key: str | None = None
         self._had_rows = False  # whether any were shown: which keys are offered depends on it
-        self._pressed_row: int | None = None  # where the mouse was pressed
+        self._pressed_row: int | None = None  # where the mouse is pressed
+        self._clicked_row: int | None = None  # where it was pressed and let go
+        self._clicked_key: str | None = None  # of the last row that was clicked
         self._empty_text: tuple[str, ...] = ()
         self._dragged = False  # whether it has been moved to another row since
 
     # ---- content -----------------------------------------------------------------------------------------------
 
     def replace(self, frame: pl.DataFrame) -> None:
-        """Other content. Filter, sort, marks (by key) and cursor (by key) stay."""
-        held, had_marks = self._model.key_of(self._held), self._model.marked_count > 0
-        self._range_row = None
-        self._model.replace(frame)
-        self._held = self._model.row_of_key(held)
-        if held is not None and self._held is None:
-            self._held = -1  # gone, but the user had moved: the cursor stays about where it was
+        """Other content. Filter, sort, and by their keys marks, cursor, a range and what flashes stay."""
+        model, had_marks = self._model, self._model.marked_count > 0
+        known = [model.key_of(row) for row in (self._held, self._range_row, self._pressed_row, self._clicked_row)]
+        flashed = [key for row in self._flashed if (key := model.key_of(row)) is not None]
+        model.replace(frame)
+        # -1: gone, but the user had moved, and the cursor stays about where it was; or pressed it, and means no other.
+        rows = [None if key is None else -1 if (row := model.row_of_key(key)) is None else row for key in known]
+        self._held, self._range_row, self._pressed_row, self._clicked_row = rows
+        self._flashed = frozenset(model.rows_of_keys(flashed)) if flashed else frozenset()
+        self._unmeasured.clear()
         self._columns.forget()
         self._columns.observe(self._model.frame)
         self._update_view()
@@ -158,7 +166,7 @@ class FrameTable(ArrangedTable):
         """More rows; one whose key was there before replaces the old one, in its place."""
         for frame in frames:
             self._model.append(frame)
-        self._columns.observe(*frames)
+        self._unmeasured += frames  # not before they are shown: lines that are drawn meanwhile would not fit the others
         self._update_view(arrived=True)
 
     @property
@@ -307,6 +315,9 @@ class FrameTable(ArrangedTable):
             if (self.row_count > 0) != self._had_rows:
                 self._had_rows = not self._had_rows
                 self.refresh_bindings()
+            if self._unmeasured:
+                self._columns.observe(*self._unmeasured)
+                self._unmeasured.clear()
             self._rows_changed(self._home)
             self._home = False
             self.post_message(self.ViewChanged())
@@ -404,12 +415,13 @@ class FrameTable(ArrangedTable):
         """Makes rows stand out for a moment, because something about them has changed."""
         self._flashed = frozenset(self._model.rows_of_keys(keys[:_MAX_FLASHED]))
         self.refresh()
-        self.set_timer(_FLASH, partial(self._unflash, self._flashed))
+        if self._flash_timer is not None:
+            self._flash_timer.stop()
+        self._flash_timer = self.set_timer(_FLASH, self._unflash)
 
-    def _unflash(self, rows: frozenset[int]) -> None:
-        if self._flashed is rows:
-            self._flashed = frozenset()
-            self.refresh()
+    def _unflash(self) -> None:
+        self._flashed = frozenset()
+        self.refresh()
 
     def keys_in_sight(self) -> list[str]:
         """The keys of the rows on the screen, in order."""
@@ -520,9 +532,9 @@ class FrameTable(ArrangedTable):
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         offset = event.get_content_offset(self)
-        on_row = offset is not None and offset.y >= self.HEADER_LINES and event.button == 1
-        on_row = on_row and offset is not None and self.scroll_offset.y + offset.y - 1 < self.row_count
-        self._pressed_row = self._model.row_at(self._position_at(offset.y)) if on_row and offset is not None else None
+        on_row = offset is not None and offset.y >= self.HEADER_LINES
+        position = self.scroll_offset.y + offset.y - self.HEADER_LINES if on_row and offset is not None else -1
+        self._pressed_row, self._clicked_row = self._model.row_at(position), None
         self._dragged = False
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
@@ -541,22 +553,23 @@ class FrameTable(ArrangedTable):
         self.refresh()
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
-        self._pressed_row = None
+        self._pressed_row, self._clicked_row = None, self._pressed_row
         if self._dragged:
             self.release_mouse()
             if self._range_row is not None:  # else what was dragged over is gone
                 self._mark_range()
 
     def on_click(self, event: events.Click) -> None:
+        """On the row that was pressed, wherever it is by now."""
         offset = event.get_content_offset(self)
         if self._dragged:  # the end of that, and no click
             self._dragged = False
             return
         if offset is None or event.button not in (1, 3):
             return
-        position = self.scroll_offset.y + offset.y - 1
+        position = self._model.position_of(self._clicked_row)
         if event.button == 3:
-            if offset.y >= self.HEADER_LINES and position < self.row_count:
+            if position is not None:
                 self.cursor = position
                 self.post_message(self.MenuRequested())
             return
@@ -567,9 +580,11 @@ class FrameTable(ArrangedTable):
         if offset.y == 0:
             if slot is not None:
                 self.action_add_sort_key() if event.shift else self.action_sort_column(slot + 1)
-        elif position < self.row_count:
+        elif position is not None:
             self.cursor = position
+            key, before = self.cursor_key, self._clicked_key
+            self._clicked_key = key
             if offset.x < GUTTER:
                 self._toggle_mark(position)
-            elif event.chain == 2:
+            elif event.chain == 2 and key == before:  # else the first click was for a row that has moved away
                 self.action_open()

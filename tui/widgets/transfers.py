@@ -97,6 +97,7 @@ class TransfersPane(PlainVertical):
     TransfersPane FrameTable, TransfersPane StateBar { display: none; }
     TransfersPane #transfers-why { height: auto; min-height: 2; max-height: 8; padding: 0 1; display: none; }
     TransfersPane #transfers-why.-shown { display: block; }
+    TransfersPane #transfers-why.-low { text-wrap: nowrap; text-overflow: ellipsis; }
     TransfersPane.-any > FrameTable, TransfersPane.-any > StateBar, TransfersPane.-any > #transfers-path,
     TransfersPane.-any > #transfers-head { display: block; }
     TransfersPane.-any > #transfers-empty { display: none; }
@@ -107,9 +108,9 @@ class TransfersPane(PlainVertical):
     can_focus = True
 
     class FilesRead(Message):
-        """How far the files of a download are, in the order of the table."""
+        """How far the files of a download are, in the order of the table; None: that could not be read."""
 
-        def __init__(self, job: DownloadJob, frame: pl.DataFrame) -> None:
+        def __init__(self, job: DownloadJob, frame: pl.DataFrame | None) -> None:
             super().__init__()
             self.job, self.frame = job, frame
 
@@ -287,7 +288,8 @@ class TransfersPane(PlainVertical):
         self._is_reading_files = True
 
         def read() -> None:
-            self.post_message(self.FilesRead(job, order_for_table(transfer.frame())))
+            frame, _ = crash_log.attempt(lambda: order_for_table(transfer.frame()))
+            self.post_message(self.FilesRead(job, frame))
 
         self.run_worker(read, thread=True, group="files", exit_on_error=False)
 
@@ -297,7 +299,7 @@ class TransfersPane(PlainVertical):
         self._is_reading_files = False
         if event.job is not self.job and self.job is not None:  # another one was chosen meanwhile
             self._read_files(self.job)
-        else:
+        elif event.frame is not None:
             call_after_input(self.app, partial(self._replace_files, event.job, event.frame))
 
     def _replace_files(self, job: DownloadJob, frame: pl.DataFrame) -> None:
@@ -432,20 +434,18 @@ class TransfersPane(PlainVertical):
     def action_filter(self) -> None:
         self.query_one(FilterLine).enter()
 
+    def on_resize(self) -> None:
+        if is_present(self):
+            self._explain_row()
+
     @on(FrameTable.RowHighlighted)
     @on(FrameTable.ViewChanged)
-    def _explain(self, event: Message) -> None:
+    def _rows_changed(self, event: Message) -> None:
         event.stop()
-        self._explain_row()
-
-    def on_resize(self) -> None:
-        """The line about the file is folded anew."""
         self._explain_row()
 
     def _explain_row(self) -> None:
         """What became of the file under the cursor, and what can be done about it."""
-        if not is_present(self):
-            return
         self.query_one(FilterLine).show_hits(self.table.row_count, self.table.total_count)
         row = self.table.cursor_row
         line = self.query_one("#transfers-why", Static)
@@ -457,7 +457,8 @@ class TransfersPane(PlainVertical):
             if row["state"] in PRESENT_STATES and not is_low:
                 # A path has no blanks: wrapped by words, its sign would stand alone above it.
                 happened = "\n".join(chop_cells(happened, width))
-            text = Text(happened, "bold", no_wrap=is_low, overflow="ellipsis" if is_low else "fold")
+            line.set_class(is_low, "-low")
+            text = Text(happened, "bold", overflow="fold")
             text.append(f"\n{advice}", "not bold")
             _update_line(line, text, 2 if is_low else len(text.wrap(self.app.console, width)))
 
