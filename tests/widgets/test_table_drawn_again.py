@@ -194,7 +194,7 @@ def steps_of(app: OrderedTableApp, pilot: Pilot[None], chance: random.Random) ->
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 async def test_a_table_looks_as_one_that_was_never_drawn_before(seed: int) -> None:
     chance = random.Random(seed)
     app = OrderedTableApp()
