@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from textual import events
+from textual.app import App
 from textual.geometry import Region
 from textual.screen import ModalScreen
 from textual.widget import Widget
@@ -34,7 +35,7 @@ from tui.widgets.copy_dialog import CopyChoice, CopyDialog
 from tui.widgets.dialogs import ConfirmDialog, HelpDialog, MenuDialog, QuestionDialog
 from tui.widgets.download_dialog import DownloadDialog, DownloadOptionsDialog
 from tui.widgets.export_dialog import ExportDialog
-from tui.widgets.inputs import TickBox
+from tui.widgets.inputs import ChoiceList, TickBox, TickList
 from tui.widgets.palette import Command, PaletteDialog
 from tui.widgets.query_dialogs import PivotDialog
 from tui.widgets.start_screen import LocateDialog, StartRows, entries_of
@@ -490,3 +491,24 @@ async def test_places_and_keys_of_the_palette_stand_in_columns() -> None:
             keys = [key for _, _, key in texts]
             assert len({line.index(key[:3]) for line, key in zip(shown, keys, strict=True) if key}) == 1, shown
             assert "PgDn" in shown[-1] and "Ctrl+F" not in shown[-1], "the first of several keys is enough here"
+
+
+@pytest.mark.parametrize("make", [ChoiceList, TickList])
+async def test_a_page_key_right_after_a_list_has_choices_again_does_not_end_the_app(
+    make: type[ChoiceList] | type[TickList],
+) -> None:
+    """It had none, so it has no line on the screen yet."""
+    app: App[None] = App()
+    async with app.run_test() as pilot:
+        choices = make()
+        choices.styles.height, choices.styles.border = "auto", ("none", "red")
+        await app.screen.mount(choices)
+        await pilot.pause()
+        assert choices.size.height == 0
+        names = [(name, name) for name in "abcd"] if isinstance(choices, TickList) else [*"abcd"]
+        choices.add_options(names)  # type: ignore[arg-type]
+        choices.action_page_down()
+        choices.action_page_up()
+        await pilot.pause()
+        choices.action_page_down()
+        assert choices.size.height == 4 and choices.highlighted == 3

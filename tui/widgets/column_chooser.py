@@ -18,6 +18,7 @@ from backends.frames.text_tables import pad_text
 from tui.fuzzy import match_letters
 from tui.list_settings import ColumnArrangement
 from tui.widgets.dialogs import BORDERS, Dialog
+from tui.widgets.inputs import ChoiceList
 
 _LABEL_WIDTH = 20  # cells
 
@@ -63,7 +64,7 @@ class ColumnChooser(Dialog[None]):
 
     def compose_body(self) -> ComposeResult:
         yield Input(placeholder="letters of a column", compact=True)
-        yield OptionList()
+        yield ChoiceList()
 
     def on_mount(self) -> None:
         self._list_columns()

@@ -30,6 +30,7 @@ from backends.locators import Locator
 from backends.paths import explain_impossible
 from backends.resources import Action, Entry, Link, Question
 from tui.keymap import help_rows, quit_binding
+from tui.widgets.inputs import ChoiceList
 
 T = TypeVar("T")
 BORDERS = 2  # lines
@@ -334,7 +335,7 @@ class ChoiceDialog(Dialog[T | None]):
             box.border_subtitle = self.keys
             yield ChoiceInput(placeholder=self.placeholder, compact=True)
             yield from self.compose_body()
-            yield OptionList()
+            yield ChoiceList()
 
     def compose_body(self) -> ComposeResult:
         yield from ()
@@ -458,8 +459,13 @@ class MenuDialog(ChoiceDialog[Entry]):
 
 
 def _entry_label(entry: Entry, accent: str) -> Text:
-    where = "browser" if isinstance(entry, Link) and isinstance(entry.opens, str) else ""
-    kind = {Question: "asks", Action: "does"}.get(type(entry), where)
+    kind = ""
+    if isinstance(entry, Question):
+        kind = "asks"
+    elif isinstance(entry, Action) and entry.confirm:
+        kind = "asks first"
+    elif isinstance(entry, Link) and isinstance(entry.opens, str):
+        kind = "browser"
     letter = (f"  {entry.letter or ' '}  ", f"bold {accent}")
     text = Text.assemble(letter, safe_text(entry.label, limit=200), no_wrap=True, overflow="ellipsis")
     return text.append(f"  ({kind})", "dim") if kind else text

@@ -1,11 +1,13 @@
-"""Check boxes and radio buttons whose state is in their sign and not only in their colour; text boxes that go whole."""
+"""Check boxes and radio buttons whose state is in their sign and not only in their colour; text boxes that go whole;
+lists of choices that no key can break."""
 
 from __future__ import annotations
 
 from rich.segment import Segment
+from textual._widget_navigation import Direction as _Direction
 from textual.content import Content
 from textual.strip import Strip
-from textual.widgets import Checkbox, Input, RadioButton, SelectionList
+from textual.widgets import Checkbox, Input, OptionList, RadioButton, SelectionList
 
 
 class LineInput(Input):
@@ -32,10 +34,20 @@ class RadioDot(RadioButton):
         return Content.assemble(("(●)" if self.value else "( )", self.get_visual_style("toggle--button")))
 
 
+class ChoiceList(OptionList):
+    """Takes PgUp and PgDn also before it has a line on the screen, as when a list that was empty has just got options:
+    Textual's ends the app then.
+    """
+
+    def _move_page(self, direction: _Direction) -> None:
+        if self.scrollable_content_region:
+            super()._move_page(direction)
+
+
 _DRAWN = (Checkbox.BUTTON_LEFT, Checkbox.BUTTON_INNER, Checkbox.BUTTON_RIGHT)  # by Textual, for every box
 
 
-class TickList(SelectionList[str]):
+class TickList(SelectionList[str], ChoiceList):
     """A list of check boxes, drawn as `TickBox`es are."""
 
     def render_line(self, y: int) -> Strip:
