@@ -73,7 +73,7 @@ def test_suite_series_alert_task_comparison_and_every_table_exported(terminal: T
     terminal.wait_for("3 marked")
     terminal.press("A")
     screen = terminal.wait_for(
-        lambda text: "2 more series" in text and "points · fetched" in text and "alert ·" in text and "◆" in text
+        lambda text: "2 more series" in text and "points · fetched" in text and "· 1 alert" in text and "◆" in text
     )
     assert all(f"{braille(shape)} " in screen for shape in SHAPES[:3])
     points = export_rows(terminal, tmp_path)
