@@ -307,6 +307,11 @@ class StateText(str):
     __slots__ = ()
 
 
+def add_unit(text: str, unit: str) -> str:
+    """The text itself, a `StateText` too, where there is no unit."""
+    return f"{text} {unit}" if unit else text
+
+
 def describe_row(schema: Schema, row: Mapping[str, Any]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
     """The sections of the detail panel for one row: (section, ((label, text), ...)); empty cells are left out."""
     sections = (
@@ -322,9 +327,7 @@ def with_unit(row: Mapping[str, object], columns: Iterable[Column]) -> tuple[tup
     return tuple(
         (
             column.label,
-            f"{format_single(value, column)} {column.unit}"
-            if column.unit and column.kind is Kind.NUMBER
-            else format_single(value, column),
+            add_unit(format_single(value, column), column.unit if column.kind is Kind.NUMBER else ""),
         )
         for column, value in told
         if value is not None

@@ -19,7 +19,7 @@ import msgspec
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
-from backends.frames.formats import format_single
+from backends.frames.formats import add_unit, format_single
 from backends.http.errors import AccessDeniedError, HttpError, NotFoundError, ServerError
 from backends.http.response import Freshness, ResponseSource
 from backends.listings import Listing
@@ -367,9 +367,7 @@ class BuildView(Listing):
         cells = tuple(
             (
                 column.label,
-                f"{format_single(row[column.name], column)} %"
-                if column.unit == "%"
-                else format_single(row[column.name], column),
+                add_unit(format_single(row[column.name], column), "%" if column.unit == "%" else ""),
             )
             for column in self.schema
             if row.get(column.name) not in (None, "") and column.name not in (*self.long_texts, *self.not_in_detail)

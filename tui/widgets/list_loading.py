@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 from rich.text import Text
@@ -167,13 +167,9 @@ class LoadingView(PlainVertical):
     def _fetch(self, number: int, cancel: CancelToken, pages: deque[Page], refresh: bool) -> None:
         """In a worker thread: everything that waits, but not for the interface to show a page."""
 
-        def deliver(method: Callable[[Any], None], argument: object) -> None:
-            if number == self._load_number:
-                self._call_from_thread(self._receive, number, method, argument)
-
         def fetch() -> None:
             resource = self.session.resource(self.locator, cancel, refresh=refresh)
-            deliver(self._show_resource, resource)
+            self._call_from_thread(self._receive, number, self._show_resource, resource)
             for page in resource.pages(cancel):
                 cancel.check()
                 pages.append(page)
@@ -187,19 +183,19 @@ class LoadingView(PlainVertical):
     def _expect_pages(self, number: int) -> None:
         """Shows what has come, soon: each time costs as much as several pages."""
         if number == self._load_number and is_present(self):
-            take = partial(self._receive, number, self._take_pages, None)
+            take = partial(self._receive, number, self._take_pages)
             pause = self._pages_shown + _PAGES_TICK - time.monotonic()
             self.set_timer(pause, partial(call_after_input, self.app, take))
 
-    def _take_pages(self, _: None) -> None:
+    def _take_pages(self) -> None:
         _, error = crash_log.attempt(self._show_pages)
         if error is not None:
             self._cancel.cancel()
             self._finish_load(error)
 
-    def _receive(self, number: int, method: Callable[[Any], None], argument: object) -> None:
+    def _receive(self, number: int, method: Callable[..., None], *arguments: object) -> None:
         if number == self._load_number and is_present(self):
-            method(argument)
+            method(*arguments)
 
     def _show_resource(self, resource: Resource) -> None:
         self.resource, self.title, self.locator = resource, resource.title, resource.locator

@@ -185,7 +185,7 @@ class FrameModel:
         self.rows_version = 0  # goes up whenever a row number may stand for other values
         self._number = 0  # goes up whenever results of older requests no longer fit
         self._growth = 0  # goes up whenever such results are still right, but for fewer rows
-        self._shown_growth = 0
+        self._shown_growth = 0  # of what is shown: results for fewer rows come too late
         self._known: tuple[pl.DataFrame, ViewState] | None = None
         self._replaced: list[tuple[int, pl.Series]] = []  # growth, numbers of the rows that it changed in place
         self._index = KeyIndex()
